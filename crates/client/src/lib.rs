@@ -1,0 +1,189 @@
+//! A small client for Vault's HTTP API: a method, a path below `/v1/` and a JSON body in; status, headers and JSON out.
+//!
+//! It answers with what the server said, whatever the status: a 404 is a [`Reply`], not an error, because commands and tests
+//! both want to look at it. Only what kept an answer from arriving is an [`Error`]. It never repeats a request by itself, so that
+//! a caller who counts failures counts each of them.
+//!
+//! HTTP/1.1 over plain TCP, as a server in dev mode listens; TLS comes with the command line.
+
+mod connection;
+mod reply;
+mod request;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
+
+pub use connection::Connection;
+pub use http::Method;
+pub use reply::Reply;
+pub use request::Request;
+
+/// How long a call may take when the request does not say otherwise: somewhat more than the server's own limit of 90 s, so that
+/// the server's answer wins.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(100);
+
+/// Connections that are kept open while nobody uses them; more than this many are closed after their answer.
+const IDLE_CONNECTIONS: usize = 32;
+
+/// One server's API, with the token that requests carry unless they bring their own. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    token: Option<Arc<str>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    idle: Mutex<Vec<Connection>>,
+    tasks: TaskTracker,
+}
+
+impl Client {
+    /// A client without a token for the server at `address`. Nothing is connected before the first request.
+    pub fn new(address: SocketAddr) -> Self {
+        let shared = Shared {
+            idle: Mutex::new(Vec::new()),
+            tasks: TaskTracker::new(),
+        };
+        Self {
+            address,
+            token: None,
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The same client with `token` as its default `X-Vault-Token`.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.into()),
+            ..self.clone()
+        }
+    }
+
+    /// Where requests go.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Opens a connection that belongs to the caller alone, for those who count connections or break them on purpose.
+    pub async fn connect(&self) -> Result<Connection, Error> {
+        Connection::open(self.address, &self.shared.tasks).await
+    }
+
+    /// Sends `request` and reads the whole answer.
+    ///
+    /// # Cancel safety
+    /// A dropped future closes the connection that it used; whether the server carried the request out is unknown.
+    pub async fn send(&self, request: Request) -> Result<Reply, Error> {
+        let limit = request.limit();
+        let exchange = async {
+            let mut connection = match self.take_idle() {
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
+            let reply = connection.send(request, self.token.as_deref()).await?;
+            self.give_back(connection);
+            Ok(reply)
+        };
+        tokio::time::timeout(limit, exchange)
+            .await
+            .unwrap_or(Err(Error::TimedOut { limit }))
+    }
+
+    /// `GET path`.
+    pub async fn get(&self, path: &str) -> Result<Reply, Error> {
+        self.send(Request::new(Method::GET, path)).await
+    }
+
+    /// `LIST path`, with the method of that name.
+    pub async fn list(&self, path: &str) -> Result<Reply, Error> {
+        self.send(Request::list(path)).await
+    }
+
+    /// `POST path` with a JSON body.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Reply, Error> {
+        self.send(Request::new(Method::POST, path).json(body)).await
+    }
+
+    /// `DELETE path`, without a body: the server would not read one.
+    pub async fn delete(&self, path: &str) -> Result<Reply, Error> {
+        self.send(Request::new(Method::DELETE, path)).await
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.shared.idle.lock();
+        while let Some(connection) = idle.pop() {
+            if connection.is_open() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.shared.idle.lock();
+        if connection.is_open() && idle.len() < IDLE_CONNECTIONS {
+            idle.push(connection);
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("address", &self.address)
+            .field("token", &self.token.as_ref().map(|_| "redacted"))
+            .finish()
+    }
+}
+
+/// Why no answer arrived.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nobody listens there, or the handshake of the connection failed.
+    #[error("connect to {address}")]
+    Connect {
+        /// The server's address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The connection broke before the whole answer was there.
+    #[error("exchange with {address} broke off")]
+    Exchange {
+        /// The server's address.
+        address: SocketAddr,
+        /// What broke.
+        #[source]
+        source: hyper::Error,
+    },
+    /// Path, header or token cannot be written as HTTP.
+    #[error("the request cannot be written as HTTP")]
+    Unwritable {
+        /// Which part is wrong.
+        #[source]
+        source: http::Error,
+    },
+    /// No answer within the limit of the request.
+    #[error("no answer within {} ms", limit.as_millis())]
+    TimedOut {
+        /// The limit that passed.
+        limit: Duration,
+    },
+    /// The answer's body was expected to be JSON and is not.
+    #[error("the answer with status {status} is not JSON")]
+    NotJson {
+        /// The answer's status.
+        status: u16,
+        /// Where the parser stopped.
+        #[source]
+        source: serde_json::Error,
+    },
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask test` and `cargo xtask bench`: the fixtures first, then the builds, then the run with the fixtures in its environment.
+
+use anyhow::{Result, bail};
+
+use crate::process::Run;
+use crate::{build, fixtures, say};
+
+/// Everything: fixtures, binaries, examples, the mutant, and `cargo test --workspace`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let (ours, theirs) = match arguments.iter().position(|argument| argument == "--") {
+        Some(at) => (
+            arguments.get(..at).unwrap_or_default(),
+            arguments.get(at + 1..).unwrap_or_default(),
+        ),
+        None => (arguments, [].as_slice()),
+    };
+    crate::accept(ours, &["--long"])?;
+    let fixtures = fixtures::resolve()?;
+    fixtures.report()?;
+    say::step("building the server with fault injection, for the runs that must go red");
+    let mutant = build::mutant()?;
+    say::step("building everything");
+    build::everything()?;
+    say::step("testing");
+    let mut test = Run::cargo(
+        ["test", "--workspace"]
+            .into_iter()
+            .chain(theirs.iter().map(String::as_str)),
+    );
+    for (name, value) in fixtures.variables() {
+        test = test.env(name, value);
+    }
+    test = test.env("LINCHPIN_TEST_MUTANT", mutant);
+    if ours.iter().any(|argument| argument == "--long") {
+        test = test.env("LINCHPIN_TEST_LONG", "1");
+    }
+    test.status()?;
+    for missing in fixtures.missing() {
+        say::skipped(&format!("tests that need {missing}"));
+    }
+    Ok(())
+}
+
+/// The server as it is shipped, beside OpenBao.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    let fixtures = fixtures::resolve()?;
+    fixtures.report()?;
+    if let Some(missing) = fixtures.missing().first() {
+        bail!("a comparison needs both servers and the Go plugin: {missing}");
+    }
+    build::example("bench", "dist", arguments)
+}

@@ -25,28 +25,37 @@ impl SpecialPaths {
     /// Whether `path` matches one of the unauthenticated patterns.
     #[must_use]
     pub fn is_unauthenticated(&self, path: &str) -> bool {
-        self.unauthenticated.iter().any(|pattern| matches_pattern(pattern, path))
+        self.unauthenticated
+            .iter()
+            .any(|pattern| matches_pattern(pattern, path))
     }
 
     /// Whether `path` matches one of the root patterns.
     #[must_use]
     pub fn is_root(&self, path: &str) -> bool {
-        self.root.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(prefix) => path.starts_with(prefix),
-            None => pattern == path,
-        })
+        self.root
+            .iter()
+            .any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => path.starts_with(prefix),
+                None => pattern == path,
+            })
     }
 
     /// The first pattern that may not be (plugin-protocol §3.13): `*` elsewhere than at the end,
     /// `+*`, or `+` beside something else than a slash.
     #[must_use]
     pub fn first_invalid(&self) -> Option<&str> {
-        self.unauthenticated.iter().map(String::as_str).find(|pattern| {
-            let body = pattern.strip_suffix('*').unwrap_or(pattern);
-            body.contains('*')
-                || (pattern.ends_with("+*"))
-                || body.split('/').any(|segment| segment.contains('+') && segment != "+")
-        })
+        self.unauthenticated
+            .iter()
+            .map(String::as_str)
+            .find(|pattern| {
+                let body = pattern.strip_suffix('*').unwrap_or(pattern);
+                body.contains('*')
+                    || (pattern.ends_with("+*"))
+                    || body
+                        .split('/')
+                        .any(|segment| segment.contains('+') && segment != "+")
+            })
     }
 }
 
@@ -56,12 +65,18 @@ fn matches_pattern(pattern: &str, path: &str) -> bool {
         None => (pattern, false),
     };
     if !body.contains('+') {
-        return if is_prefix { path.starts_with(body) } else { path == body };
+        return if is_prefix {
+            path.starts_with(body)
+        } else {
+            path == body
+        };
     }
     let mut wanted = body.split('/').peekable();
     let mut given = path.split('/');
     while let Some(want) = wanted.next() {
-        let Some(got) = given.next() else { return false };
+        let Some(got) = given.next() else {
+            return false;
+        };
         let last = wanted.peek().is_none();
         let fits = match want {
             "+" => true,
@@ -111,13 +126,25 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Serves one request. `None` means that nothing is there (read: 404) or nothing is to be
     /// said (write: 204).
-    fn handle<'a>(&'a self, ctx: &'a Context, request: Request) -> BoxFuture<'a, Result<Option<Response>, Error>>;
+    fn handle<'a>(
+        &'a self,
+        ctx: &'a Context,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Option<Response>, Error>>;
 
     /// Whether what a write addresses exists; `None` = this path has no such check.
-    fn exists<'a>(&'a self, ctx: &'a Context, request: &'a Request) -> BoxFuture<'a, Result<Option<bool>, Error>>;
+    fn exists<'a>(
+        &'a self,
+        ctx: &'a Context,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Option<bool>, Error>>;
 
     /// The canonical form of a request's path, for engines that rename paths; `None` = as it is.
-    fn resolve_path<'a>(&'a self, ctx: &'a Context, request: &'a Request) -> BoxFuture<'a, Result<Option<String>, Error>> {
+    fn resolve_path<'a>(
+        &'a self,
+        ctx: &'a Context,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Option<String>, Error>> {
         let _ = (ctx, request);
         Box::pin(async { Ok(None) })
     }
@@ -162,7 +189,10 @@ mod tests {
 
     #[test]
     fn malformed_patterns_are_named() {
-        let of = |p: &str| SpecialPaths { unauthenticated: vec![p.to_owned()], ..SpecialPaths::default() };
+        let of = |p: &str| SpecialPaths {
+            unauthenticated: vec![p.to_owned()],
+            ..SpecialPaths::default()
+        };
         for bad in ["a*b", "+*", "a+/b", "a/**"] {
             assert_eq!(of(bad).first_invalid(), Some(bad));
         }

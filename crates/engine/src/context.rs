@@ -35,7 +35,10 @@ impl Namespace {
     /// The root namespace.
     #[must_use]
     pub fn root() -> Self {
-        Self { id: Arc::from("root"), path: Arc::from("") }
+        Self {
+            id: Arc::from("root"),
+            path: Arc::from(""),
+        }
     }
 }
 
@@ -48,20 +51,31 @@ impl Context {
     /// The context of work that nobody's request asked for; it ends with `cancel`.
     #[must_use]
     pub fn internal(cancel: CancellationToken) -> Self {
-        Self { request_id: Arc::from(""), deadline: None, cancel, namespace: Namespace::root() }
+        Self {
+            request_id: Arc::from(""),
+            deadline: None,
+            cancel,
+            namespace: Namespace::root(),
+        }
     }
 
     /// The same, ending at the latest `limit` from now.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         let end = Instant::now() + limit;
-        Self { deadline: Some(self.deadline.map_or(end, |d| d.min(end))), ..self.clone() }
+        Self {
+            deadline: Some(self.deadline.map_or(end, |d| d.min(end))),
+            ..self.clone()
+        }
     }
 
     /// The same with a cancellation of its own, which the outer one triggers too.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { cancel: self.cancel.child_token(), ..self.clone() }
+        Self {
+            cancel: self.cancel.child_token(),
+            ..self.clone()
+        }
     }
 
     /// Runs `work` until it ends, the deadline passes or the context is cancelled.
@@ -98,11 +112,17 @@ mod tests {
         let ctx = Context::internal(CancellationToken::new());
         assert_eq!(ctx.race(async { 1 }).await, Ok(1));
         let late = ctx.within(Duration::from_millis(1));
-        assert_eq!(late.race(std::future::pending::<()>()).await, Err(Cancelled));
+        assert_eq!(
+            late.race(std::future::pending::<()>()).await,
+            Err(Cancelled)
+        );
         ctx.child().cancel.cancel();
         assert!(!ctx.cancel.is_cancelled());
         let child = ctx.child();
         ctx.cancel.cancel();
-        assert_eq!(child.race(std::future::pending::<()>()).await, Err(Cancelled));
+        assert_eq!(
+            child.race(std::future::pending::<()>()).await,
+            Err(Cancelled)
+        );
     }
 }

@@ -70,19 +70,31 @@ impl Error {
     /// wrapped(404) `unsupported path`.
     #[must_use]
     pub fn unsupported_path() -> Self {
-        Self::new(ErrorKind::NotFound, Shape::Wrapped, vec!["unsupported path".to_owned()])
+        Self::new(
+            ErrorKind::NotFound,
+            Shape::Wrapped,
+            vec!["unsupported path".to_owned()],
+        )
     }
 
     /// wrapped(405) `unsupported operation`.
     #[must_use]
     pub fn unsupported_operation() -> Self {
-        Self::new(ErrorKind::UnsupportedOperation, Shape::Wrapped, vec!["unsupported operation".to_owned()])
+        Self::new(
+            ErrorKind::UnsupportedOperation,
+            Shape::Wrapped,
+            vec!["unsupported operation".to_owned()],
+        )
     }
 
     /// wrapped(403): a good token whose policies do not allow the operation.
     #[must_use]
     pub fn permission_denied() -> Self {
-        Self::new(ErrorKind::PermissionDenied, Shape::Wrapped, vec!["permission denied".to_owned()])
+        Self::new(
+            ErrorKind::PermissionDenied,
+            Shape::Wrapped,
+            vec!["permission denied".to_owned()],
+        )
     }
 
     /// wrapped(500).
@@ -101,7 +113,10 @@ impl Error {
 
     /// Adds the cause, for the log.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         self.0.source = Some(source.into());
         self
     }
@@ -219,7 +234,10 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+        self.0
+            .source
+            .as_deref()
+            .map(|e| e as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -230,7 +248,9 @@ impl From<crate::StorageError> for Error {
             crate::StorageError::TooLarge { .. } => {
                 Self::new(ErrorKind::TooLarge, Shape::Wrapped, vec![error.to_string()])
             }
-            crate::StorageError::Sealed => Self::unavailable("Vault is sealed", Duration::from_secs(1)),
+            crate::StorageError::Sealed => {
+                Self::unavailable("Vault is sealed", Duration::from_secs(1))
+            }
             _ => Self::internal(error.to_string()).with_source(error),
         }
     }
@@ -249,7 +269,10 @@ mod tests {
     #[test]
     fn the_shape_decides_the_text() {
         assert_eq!(Error::refused("a").rendered(), ["a"]);
-        assert_eq!(Error::refused_wrapped("a").rendered(), ["1 error occurred:\n\t* a\n\n"]);
+        assert_eq!(
+            Error::refused_wrapped("a").rendered(),
+            ["1 error occurred:\n\t* a\n\n"]
+        );
         assert!(Error::not_found().rendered().is_empty());
     }
 }

@@ -92,5 +92,9 @@ pub trait BackendFactory: Send + Sync + 'static {
     ///
     /// # Errors
     /// The cause, in the words of plugin-lifecycle §4.3.
-    fn prepare<'a>(&'a self, ctx: &'a Context, prepare: Prepare) -> BoxFuture<'a, Result<Prepared, Error>>;
+    fn prepare<'a>(
+        &'a self,
+        ctx: &'a Context,
+        prepare: Prepare,
+    ) -> BoxFuture<'a, Result<Prepared, Error>>;
 }

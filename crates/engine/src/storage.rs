@@ -99,28 +99,56 @@ pub enum StorageError {
 /// half.
 pub trait StorageView: Send + Sync + 'static {
     /// The entry, or `None`.
-    fn get<'a>(&'a self, ctx: &'a Context, key: &'a str) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>>;
+    fn get<'a>(
+        &'a self,
+        ctx: &'a Context,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>>;
 
     /// The immediate children of `prefix` (empty, or ending in `/`), relative to it, sorted, each
     /// once; one that has children ends with `/`.
-    fn list<'a>(&'a self, ctx: &'a Context, prefix: &'a str, page: Page) -> BoxFuture<'a, Result<Vec<String>, StorageError>>;
+    fn list<'a>(
+        &'a self,
+        ctx: &'a Context,
+        prefix: &'a str,
+        page: Page,
+    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>>;
 
     /// Writes the entry.
-    fn put<'a>(&'a self, ctx: &'a Context, entry: StorageEntry) -> BoxFuture<'a, Result<(), StorageError>>;
+    fn put<'a>(
+        &'a self,
+        ctx: &'a Context,
+        entry: StorageEntry,
+    ) -> BoxFuture<'a, Result<(), StorageError>>;
 
     /// Deletes the entry; that there is none is not an error.
-    fn delete<'a>(&'a self, ctx: &'a Context, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>>;
+    fn delete<'a>(
+        &'a self,
+        ctx: &'a Context,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<(), StorageError>>;
 
     /// Begins a transaction: snapshot reads, buffered writes, one commit (design §6).
-    fn begin<'a>(&'a self, ctx: &'a Context, access: Access) -> BoxFuture<'a, Result<Box<dyn Transaction>, StorageError>>;
+    fn begin<'a>(
+        &'a self,
+        ctx: &'a Context,
+        access: Access,
+    ) -> BoxFuture<'a, Result<Box<dyn Transaction>, StorageError>>;
 }
 
 /// A transaction on a [`StorageView`]. Dropping it rolls it back.
 pub trait Transaction: Send {
     /// As [`StorageView::get`], and sees the transaction's own writes.
-    fn get<'a>(&'a mut self, key: &'a str) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>>;
+    fn get<'a>(
+        &'a mut self,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>>;
     /// As [`StorageView::list`], and sees the transaction's own writes.
-    fn list<'a>(&'a mut self, prefix: &'a str, page: Page) -> BoxFuture<'a, Result<Vec<String>, StorageError>>;
+    fn list<'a>(
+        &'a mut self,
+        prefix: &'a str,
+        page: Page,
+    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>>;
     /// Buffers a write.
     fn put<'a>(&'a mut self, entry: StorageEntry) -> BoxFuture<'a, Result<(), StorageError>>;
     /// Buffers a deletion.

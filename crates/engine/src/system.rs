@@ -60,5 +60,9 @@ pub trait SystemView: Send + Sync + 'static {
     /// The cluster.
     fn cluster_info(&self) -> ClusterInfo;
     /// A password by a password policy.
-    fn generate_password<'a>(&'a self, ctx: &'a Context, policy: &'a str) -> BoxFuture<'a, Result<String, Error>>;
+    fn generate_password<'a>(
+        &'a self,
+        ctx: &'a Context,
+        policy: &'a str,
+    ) -> BoxFuture<'a, Result<String, Error>>;
 }

@@ -224,8 +224,8 @@ impl Artefacts {
         command: &str,
     ) -> Result<Sha256, Error> {
         let found = directory.resolve(name, command)?;
-        let mut file = File::open(&found.file)
-            .map_err(|e| not_executable(&found.file, errno_text(&e)))?;
+        let mut file =
+            File::open(&found.file).map_err(|e| not_executable(&found.file, errno_text(&e)))?;
         hash(&found.file, &mut file, None)
     }
 }
@@ -267,8 +267,8 @@ fn open_executable(file: &Path) -> Result<File, Error> {
     if facts.len() == 0 {
         return Err(not_executable(file, "it is empty"));
     }
-    let mount = rustix::fs::fstatvfs(&opened)
-        .map_err(|e| not_executable(file, errno_text(&e.into())))?;
+    let mount =
+        rustix::fs::fstatvfs(&opened).map_err(|e| not_executable(file, errno_text(&e.into())))?;
     if mount.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
         return Err(not_executable(
             file,

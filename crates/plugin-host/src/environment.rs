@@ -111,7 +111,10 @@ pub fn layered(inherited: &Variables, layers: &Layers<'_>) -> Variables {
     set(layers.cookie.key, layers.cookie.value.as_ref());
     set("PLUGIN_MIN_PORT", "10000".as_ref());
     set("PLUGIN_MAX_PORT", "25000".as_ref());
-    set("PLUGIN_PROTOCOL_VERSIONS", layers.protocol_versions.as_ref());
+    set(
+        "PLUGIN_PROTOCOL_VERSIONS",
+        layers.protocol_versions.as_ref(),
+    );
     set("PLUGIN_UNIX_SOCKET_DIR", layers.private_directory.as_ref());
     // go-plugin before 1.5 knows only the temporary directory (§1.2).
     set("TMPDIR", layers.private_directory.as_ref());
@@ -242,7 +245,10 @@ mod tests {
             ("VAULT_PLUGIN_AUTOMTLS_ENABLED", "true"),
             ("VAULT_PLUGIN_METADATA_MODE", "false"),
             ("VAULT_VERSION", "1.21.0+linchpin.0.1.0"),
-            ("VAULT_BACKEND_PLUGIN", "6669da05-b1c8-4f49-97d9-c8e5bed98e20"),
+            (
+                "VAULT_BACKEND_PLUGIN",
+                "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
+            ),
             ("PLUGIN_MIN_PORT", "10000"),
             ("PLUGIN_MAX_PORT", "25000"),
             ("PLUGIN_PROTOCOL_VERSIONS", "5"),

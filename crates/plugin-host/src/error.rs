@@ -87,7 +87,10 @@ pub enum Error {
         stderr: Vec<String>,
     },
     /// No handshake within the limit.
-    #[error("timeout while waiting for plugin to start: no handshake within {limit:?}{}", Tail(stderr))]
+    #[error(
+        "timeout while waiting for plugin to start: no handshake within {limit:?}{}",
+        Tail(stderr)
+    )]
     StartTimeout {
         /// `plugin_start_timeout`.
         limit: Duration,

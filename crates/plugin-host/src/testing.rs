@@ -11,8 +11,7 @@ impl Scratch {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let unique = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("lp-unit-{}-{unique}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("lp-unit-{}-{unique}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }

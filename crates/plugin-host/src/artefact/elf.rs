@@ -13,8 +13,7 @@ pub(super) fn check(path: &Path, file: &File) -> Result<(), Error> {
         reason,
     };
     let mut head = [0_u8; 20];
-    let read =
-        rustix::io::pread(file, &mut head, 0).map_err(|e| refuse(errno_text(&e.into())))?;
+    let read = rustix::io::pread(file, &mut head, 0).map_err(|e| refuse(errno_text(&e.into())))?;
     if read < head.len() || !head.starts_with(b"\x7fELF") {
         return Err(refuse(
             "it is neither an ELF executable nor a script with a #! line".to_owned(),

@@ -100,7 +100,10 @@ fn the_other_modes_hash_again_before_a_respawn() {
         artefact.check_again().unwrap();
         std::fs::write(plugins.scratch.path().join(name), elf(b"two")).unwrap();
         let refusal = artefact.check_again().unwrap_err().to_string();
-        assert!(refusal.starts_with("checksums did not match: "), "{refusal}");
+        assert!(
+            refusal.starts_with("checksums did not match: "),
+            "{refusal}"
+        );
     }
 }
 
@@ -118,12 +121,21 @@ fn scripts_run_by_path() {
 fn a_refused_file_says_what_is_wrong_with_it() {
     let plugins = Plugins::new();
     let mut foreign = elf(b"");
-    foreign[18] = if cfg!(target_arch = "x86_64") { 183 } else { 62 };
+    foreign[18] = if cfg!(target_arch = "x86_64") {
+        183
+    } else {
+        62
+    };
     foreign[19] = 0;
     std::fs::create_dir(plugins.scratch.path().join("folder")).unwrap();
     for (name, bytes, mode, expected) in [
         ("empty", b"".as_slice(), 0o755, "it is empty"),
-        ("text", b"hello, world, this is text".as_slice(), 0o755, "neither an ELF executable"),
+        (
+            "text",
+            b"hello, world, this is text".as_slice(),
+            0o755,
+            "neither an ELF executable",
+        ),
         ("foreign", &foreign, 0o755, "it was built for "),
         ("plain", &elf(b""), 0o644, "it is not executable"),
     ] {
@@ -133,7 +145,12 @@ fn a_refused_file_says_what_is_wrong_with_it() {
         assert!(text.contains(expected) && text.contains(name), "{text}");
     }
     let folder = plugins.open("folder", Sha256([0; 32]), Execution::Sealed);
-    assert!(folder.unwrap_err().to_string().contains("it is a directory"));
+    assert!(
+        folder
+            .unwrap_err()
+            .to_string()
+            .contains("it is a directory")
+    );
 }
 
 #[test]

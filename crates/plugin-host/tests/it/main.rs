@@ -1,0 +1,6 @@
+//! Real processes: what is started, what is said when it cannot be, and that nothing is left.
+
+#![cfg(test)]
+
+mod scratch;
+mod spawning;

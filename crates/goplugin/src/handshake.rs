@@ -57,7 +57,9 @@ pub enum HandshakeError {
         found: String,
     },
     /// An app version that was not offered.
-    #[error("incompatible API version with plugin: plugin version {found:?}, client versions {offered:?}")]
+    #[error(
+        "incompatible API version with plugin: plugin version {found:?}, client versions {offered:?}"
+    )]
     AppVersion {
         /// What the plugin speaks.
         found: String,
@@ -222,7 +224,9 @@ fn parse_address(network: &str, address: &str) -> Result<Address, HandshakeError
         "unix" => Ok(Address::Unix(address.into())),
         "tcp" => match address.parse::<SocketAddr>() {
             Err(_) => Err(unusable("not an IP address and port")),
-            Ok(socket) if !socket.ip().is_loopback() => Err(unusable("not on the loopback interface")),
+            Ok(socket) if !socket.ip().is_loopback() => {
+                Err(unusable("not on the loopback interface"))
+            }
             Ok(socket) if socket.port() == 0 => Err(unusable("port 0")),
             Ok(socket) => Ok(Address::Tcp(socket)),
         },

@@ -42,8 +42,15 @@ fn h7_blanks_and_carriage_returns_around_the_line_are_tolerated() {
 fn h1_what_is_no_handshake_is_repeated_in_the_error() {
     for line in ["", "hello", "1|5|unix", "a|b|c|d", "Usage: x | y | z | w"] {
         let error = parse(line).unwrap_err();
-        assert!(matches!(error, HandshakeError::Unrecognized { .. }), "{line}");
-        assert!(error.to_string().contains("Unrecognized remote plugin message"));
+        assert!(
+            matches!(error, HandshakeError::Unrecognized { .. }),
+            "{line}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("Unrecognized remote plugin message")
+        );
     }
     let error = Handshake::parse(b"\x7fELF\xff\x00|1|2|3", &[5], true).unwrap_err();
     assert!(!error.to_string().contains('\0'));
@@ -67,7 +74,11 @@ fn h4_an_app_version_that_was_not_offered_is_refused_with_both_lists() {
 
 #[test]
 fn h5_net_rpc_has_its_own_message() {
-    for line in ["1|5|unix|/tmp/p", "1|5|unix|/tmp/p|", "1|5|unix|/tmp/p|netrpc|"] {
+    for line in [
+        "1|5|unix|/tmp/p",
+        "1|5|unix|/tmp/p|",
+        "1|5|unix|/tmp/p|netrpc|",
+    ] {
         assert_eq!(parse(line).unwrap_err(), HandshakeError::NetRpc, "{line}");
     }
     assert!(matches!(
@@ -86,7 +97,10 @@ fn h6_a_broken_certificate_is_an_error() {
     let url_safe = "_-".repeat(40);
     for field in [padded, truncated, corrupt, url_safe] {
         let error = parse(&format!("1|5|unix|/tmp/p|grpc|{field}")).unwrap_err();
-        assert!(matches!(error, HandshakeError::Certificate { .. }), "{field}: {error}");
+        assert!(
+            matches!(error, HandshakeError::Certificate { .. }),
+            "{field}: {error}"
+        );
     }
 }
 
@@ -127,7 +141,10 @@ fn field_seven_is_a_boolean() {
     let with = |word: &str| parse(&format!("1|5|unix|/tmp/p|grpc|{}|{word}", encoded()));
     assert_eq!(with("T").unwrap().broker_multiplexing, Some(true));
     assert_eq!(with("false").unwrap().broker_multiplexing, Some(false));
-    assert!(matches!(with("yes"), Err(HandshakeError::Multiplexing { .. })));
+    assert!(matches!(
+        with("yes"),
+        Err(HandshakeError::Multiplexing { .. })
+    ));
 }
 
 #[test]

@@ -45,20 +45,33 @@ fn a_message_that_is_no_string_is_printed_as_json() {
 
 #[test]
 fn json_without_a_known_level_is_logged_raw_at_debug() {
-    for line in [r#"{"a":1}"#, r#"{"@level":"loud","@message":"x"}"#, r#"{"@level":3}"#] {
+    for line in [
+        r#"{"a":1}"#,
+        r#"{"@level":"loud","@message":"x"}"#,
+        r#"{"@level":3}"#,
+    ] {
         let record = classify(&[line]).remove(0);
-        assert_eq!((record.level, record.message.as_str()), (Level::Debug, line));
+        assert_eq!(
+            (record.level, record.message.as_str()),
+            (Level::Debug, line)
+        );
     }
 }
 
 #[test]
 fn a_bad_timestamp_makes_the_line_plain() {
-    for stamp in ["yesterday", "2026-13-24T08:00:00.123456Z", "2026-11-24T08:00:00Z", "2026-11-24T08:00:00.123456+1"] {
+    for stamp in [
+        "yesterday",
+        "2026-13-24T08:00:00.123456Z",
+        "2026-11-24T08:00:00Z",
+        "2026-11-24T08:00:00.123456+1",
+    ] {
         let line = format!(r#"{{"@level":"error","@message":"x","@timestamp":"{stamp}"}}"#);
         let record = classify(&[&line]).remove(0);
         assert_eq!((record.level, record.message), (Level::Debug, line));
     }
-    let zoned = r#"{"@level":"error","@message":"x","@timestamp":"2026-11-24T08:00:00.123456+01:00"}"#;
+    let zoned =
+        r#"{"@level":"error","@message":"x","@timestamp":"2026-11-24T08:00:00.123456+01:00"}"#;
     assert_eq!(levels(&[zoned]), [Level::Error]);
 }
 
@@ -90,12 +103,29 @@ fn prefixes_and_text_mode_select_the_level() {
 
 #[test]
 fn a_panic_is_an_error_to_its_last_untagged_line() {
-    let lines = ["before", "panic: boom", "", "goroutine 1 [running]:", "[INFO] tagged", "main.main()"];
+    let lines = [
+        "before",
+        "panic: boom",
+        "",
+        "goroutine 1 [running]:",
+        "[INFO] tagged",
+        "main.main()",
+    ];
     assert_eq!(
         levels(&lines),
-        [Level::Debug, Level::Error, Level::Error, Level::Error, Level::Info, Level::Error]
+        [
+            Level::Debug,
+            Level::Error,
+            Level::Error,
+            Level::Error,
+            Level::Info,
+            Level::Error
+        ]
     );
-    assert_eq!(levels(&["fatal error: all goroutines are asleep", "x"]), [Level::Error; 2]);
+    assert_eq!(
+        levels(&["fatal error: all goroutines are asleep", "x"]),
+        [Level::Error; 2]
+    );
 }
 
 #[test]
@@ -106,7 +136,8 @@ fn control_characters_and_broken_utf8_do_no_harm() {
         fragment: false,
     });
     assert_eq!(record.message, "a[31m\u{fffd} b");
-    let record = classify(&[r#"{"@level":"info","@message":"a\nb","k\u0007":"\u001b]0;x"}"#]).remove(0);
+    let record =
+        classify(&[r#"{"@level":"info","@message":"a\nb","k\u0007":"\u001b]0;x"}"#]).remove(0);
     assert_eq!(record.message, "ab");
     assert_eq!(record.fields, [("k".to_owned(), "]0;x".to_owned())]);
 }
@@ -123,7 +154,10 @@ fn split(chunks: &[&[u8]]) -> Vec<(usize, bool)> {
 
 #[test]
 fn lines_are_put_together_from_chunks() {
-    assert_eq!(split(&[b"ab", b"c\nd", b"\n\n", b"tail"]), [(3, false), (1, false), (0, false), (4, false)]);
+    assert_eq!(
+        split(&[b"ab", b"c\nd", b"\n\n", b"tail"]),
+        [(3, false), (1, false), (0, false), (4, false)]
+    );
 }
 
 #[test]
@@ -131,7 +165,13 @@ fn a_line_of_200_kib_comes_in_fragments() {
     let long = vec![b'x'; 200 * 1024];
     assert_eq!(
         split(&[&long, b"\nshort\n"]),
-        [(MAX_LINE, true), (MAX_LINE, true), (MAX_LINE, true), (8 * 1024, true), (5, false)]
+        [
+            (MAX_LINE, true),
+            (MAX_LINE, true),
+            (MAX_LINE, true),
+            (8 * 1024, true),
+            (5, false)
+        ]
     );
     let exact = vec![b'x'; MAX_LINE];
     assert_eq!(split(&[&exact, b"\n"]), [(MAX_LINE, false)]);

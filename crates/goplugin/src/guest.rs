@@ -1,0 +1,1 @@
+//! The plugin's side of the wire.

@@ -70,6 +70,11 @@ impl Client {
         self.address
     }
 
+    /// The default token, if there is one.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Opens a connection that belongs to the caller alone, for those who count connections or break them on purpose.
     pub async fn connect(&self) -> Result<Connection, Error> {
         Connection::open(self.address, &self.shared.tasks).await

@@ -1,0 +1,8 @@
+//! The acceptance tests: black boxes over HTTP against the real binaries.
+//!
+//! A test named `case_NN_…` is that case of plugin-lifecycle §12. Its function runs against Linchpin and, where OpenBao has the behaviour,
+//! against OpenBao as well (`cases!`); where the two differ (§13) the function says so with [`Product::pick`] or `is_ours`.
+
+mod catalog;
+mod pins;
+mod selection;

@@ -29,13 +29,13 @@ impl EntryKey {
 
 /// What is known about one generation of the entry in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Generation {
+pub struct Generation<'c> {
     /// Its number.
     pub number: u64,
     /// How it is.
     pub state: State,
-    /// The reload call that started it; `None` for one that a mount or an unseal started.
-    pub call: Option<u64>,
+    /// The id of the reload call that started it; `None` for one that a mount or an unseal started.
+    pub call: Option<&'c str>,
 }
 
 /// How a generation is.
@@ -63,7 +63,7 @@ pub enum Decision {
 
 /// For a new mount: the newest healthy generation of an equal entry, else a new one.
 #[must_use]
-pub fn for_mount(generations: &[Generation]) -> Decision {
+pub fn for_mount(generations: &[Generation<'_>]) -> Decision {
     newest_usable(generations).map_or(Decision::Start, Decision::Join)
 }
 
@@ -74,7 +74,7 @@ pub fn for_mount(generations: &[Generation]) -> Decision {
 /// `generations` must hold every generation of the target entry that this call started, also one
 /// that has failed: the caller forgets them when the call ends, not before.
 #[must_use]
-pub fn for_reload(generations: &[Generation], own: Option<u64>, call: u64) -> Decision {
+pub fn for_reload(generations: &[Generation<'_>], own: Option<u64>, call: &str) -> Decision {
     let started = generations.iter().filter(|g| g.call == Some(call));
     let started = started.max_by_key(|g| g.number);
     if let Some(generation) = started.filter(|g| g.state == State::Failed) {
@@ -85,7 +85,7 @@ pub fn for_reload(generations: &[Generation], own: Option<u64>, call: u64) -> De
         .map_or(Decision::Start, Decision::Join)
 }
 
-fn newest_usable(generations: &[Generation]) -> Option<u64> {
+fn newest_usable(generations: &[Generation<'_>]) -> Option<u64> {
     let usable = generations.iter().filter(|g| g.state != State::Failed);
     usable.map(|g| g.number).max()
 }

@@ -11,24 +11,24 @@ use proptest::prelude::*;
 #[derive(Default)]
 struct Fleet {
     /// Generation by number: of which entry, state, starting call.
-    generations: BTreeMap<u64, (usize, State, Option<u64>)>,
+    generations: BTreeMap<u64, (usize, State, Option<String>)>,
     /// Mount: its generation.
     mounts: Vec<u64>,
     started: u64,
 }
 
 impl Fleet {
-    fn of_entry(&self, entry: usize) -> Vec<Generation> {
+    fn of_entry(&self, entry: usize) -> Vec<Generation<'_>> {
         let of = self.generations.iter().filter(|(_, g)| g.0 == entry);
         of.map(|(number, (_, state, call))| Generation {
             number: *number,
             state: *state,
-            call: *call,
+            call: call.as_deref(),
         })
         .collect()
     }
 
-    fn start(&mut self, entry: usize, state: State, call: Option<u64>) -> u64 {
+    fn start(&mut self, entry: usize, state: State, call: Option<String>) -> u64 {
         self.started += 1;
         self.generations.insert(self.started, (entry, state, call));
         self.started
@@ -46,7 +46,7 @@ impl Fleet {
     /// Returns how many it started, and which mounts did not move.
     fn reload(
         &mut self,
-        call: u64,
+        call: &str,
         mounts: &[usize],
         entry: usize,
         fails: bool,
@@ -59,7 +59,7 @@ impl Fleet {
                 Decision::Join(number) => number,
                 Decision::Start => {
                     let state = if fails { State::Failed } else { State::Healthy };
-                    self.start(entry, state, Some(call))
+                    self.start(entry, state, Some(call.to_owned()))
                 }
                 Decision::Refuse(number) => number,
             };
@@ -91,7 +91,7 @@ fn reload_of_200_mounts_one_by_one_ends_with_one_process() {
     assert_eq!(fleet.processes(), 1);
     for mount in 0..200 {
         let before = fleet.mounts[mount];
-        fleet.reload(mount as u64, &[mount], 0, false);
+        fleet.reload(&mount.to_string(), &[mount], 0, false);
         assert_ne!(fleet.mounts[mount], before);
         assert!(fleet.processes() <= 2);
     }
@@ -105,7 +105,7 @@ fn one_call_starts_one_generation_also_when_it_fails() {
         let mut fleet = Fleet::default();
         (0..200).for_each(|_| fleet.mount(0));
         let all: Vec<usize> = (0..200).collect();
-        let (started, stayed) = fleet.reload(1, &all, 1, fails);
+        let (started, stayed) = fleet.reload("1", &all, 1, fails);
         assert_eq!(started, 1);
         assert_eq!(stayed.len(), if fails { 200 } else { 0 });
         assert_eq!(fleet.processes(), 1);
@@ -120,22 +120,28 @@ fn what_is_starting_is_joined_and_what_failed_is_not() {
         call,
     };
     let old = generation(3, State::Healthy, None);
-    let starting = generation(5, State::Starting, Some(9));
-    let failed = generation(6, State::Failed, Some(9));
+    let starting = generation(5, State::Starting, Some("9"));
+    let failed = generation(6, State::Failed, Some("9"));
     assert_eq!(for_mount(&[]), Decision::Start);
     assert_eq!(for_mount(&[old, starting]), Decision::Join(5));
     assert_eq!(for_mount(&[old, failed]), Decision::Join(3));
     assert_eq!(for_mount(&[failed]), Decision::Start);
-    assert_eq!(for_reload(&[old], Some(3), 9), Decision::Start);
-    assert_eq!(for_reload(&[old], Some(2), 9), Decision::Join(3));
-    assert_eq!(for_reload(&[old, starting], Some(3), 9), Decision::Join(5));
+    assert_eq!(for_reload(&[old], Some(3), "9"), Decision::Start);
+    assert_eq!(for_reload(&[old], Some(2), "9"), Decision::Join(3));
+    assert_eq!(
+        for_reload(&[old, starting], Some(3), "9"),
+        Decision::Join(5)
+    );
     // Rolled back: the target entry still runs, but is older than the mount's own generation.
-    assert_eq!(for_reload(&[old], Some(4), 9), Decision::Start);
+    assert_eq!(for_reload(&[old], Some(4), "9"), Decision::Start);
     // A degraded mount has none of its own.
-    assert_eq!(for_reload(&[old], None, 9), Decision::Join(3));
-    assert_eq!(for_reload(&[old, failed], Some(3), 9), Decision::Refuse(6));
+    assert_eq!(for_reload(&[old], None, "9"), Decision::Join(3));
+    assert_eq!(
+        for_reload(&[old, failed], Some(3), "9"),
+        Decision::Refuse(6)
+    );
     // Another call's failure does not count.
-    assert_eq!(for_reload(&[old, failed], Some(3), 10), Decision::Start);
+    assert_eq!(for_reload(&[old, failed], Some(3), "10"), Decision::Start);
 }
 
 #[test]
@@ -212,7 +218,7 @@ proptest! {
                     let mounts: BTreeSet<usize> = mounts.iter().map(|m| m % fleet.mounts.len()).collect();
                     let mounts: Vec<usize> = mounts.into_iter().collect();
                     let before = fleet.mounts.clone();
-                    let (started, stayed) = fleet.reload(call as u64, &mounts, entry, fails);
+                    let (started, stayed) = fleet.reload(&call.to_string(), &mounts, entry, fails);
                     prop_assert!(started <= 1);
                     for (mount, was) in before.iter().enumerate() {
                         let is = fleet.mounts[mount];

@@ -118,8 +118,9 @@ async fn preconditions_guard(store: &impl Storage) -> Result<(), Error> {
         batch.put(key("target"), "written");
         batch
     };
-    // (what is required, whether it holds)
-    let cases: [(fn(&mut Batch), bool); 7] = [
+    /// What is required, and whether it holds.
+    type Case = (fn(&mut Batch), bool);
+    let cases: [Case; 7] = [
         (
             |b| {
                 b.if_equals(key("k"), "seen");

@@ -173,9 +173,9 @@ fn page(call: &Call) -> Result<Page, Error> {
     let limit = match text("limit").as_str() {
         "" => 0,
         digits => digits.parse::<i64>().map_err(|_| {
-            Error::refused(format!(
-                "Field validation failed: error converting input for field \"limit\": '' cannot parse value as 'int': strconv.ParseInt: parsing {digits:?}: invalid syntax"
-            ))
+            Error::refused(
+                "Field validation failed: error converting input for field \"limit\": '' cannot parse value as 'int': strconv.ParseInt: invalid syntax",
+            )
         })?,
     };
     Ok(Page {

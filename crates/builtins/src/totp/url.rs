@@ -3,7 +3,7 @@
 /// A URL taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OtpUrl {
-    /// The decoded path without its slashes: `issuer:account` or `account`.
+    /// The decoded path without its first slash: `issuer:account` or `account`.
     label: String,
     query: Vec<(String, String)>,
 }
@@ -25,7 +25,7 @@ impl OtpUrl {
         };
         let path = if let Some(after) = rest.strip_prefix("//") {
             let (host, path) = after.find('/').map_or((after, ""), |at| after.split_at(at));
-            if host.contains([' ', '%', '"', '<', '>', '\\', '^', '`', '{', '|', '}']) {
+            if !is_host(host) {
                 return None;
             }
             path
@@ -35,7 +35,8 @@ impl OtpUrl {
         } else {
             rest
         };
-        let label = decode(path, false)?.trim_matches('/').to_owned();
+        let label = decode(path, false)?;
+        let label = label.strip_prefix('/').unwrap_or(&label).to_owned();
         let query = query
             .split('&')
             .filter(|part| !part.is_empty() && !part.contains(';'))
@@ -65,6 +66,16 @@ impl OtpUrl {
         self.parameter("issuer")
             .or_else(|| self.label.split_once(':').map(|(issuer, _)| issuer))
     }
+}
+
+/// Whether it could be a host: no character that none may have, and digits after its last colon.
+fn is_host(text: &str) -> bool {
+    let port = match text.rsplit_once(':') {
+        Some((_, port)) if !text.ends_with(']') => port,
+        _ => "",
+    };
+    !text.contains([' ', '%', '"', '<', '>', '\\', '^', '`', '{', '|', '}'])
+        && port.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -157,6 +168,11 @@ mod tests {
         check("https://totp/a?secret=S", Some(("a", None, Some("S"))));
         check("otpauth:totp/x:a?secret=S", Some(("", None, Some("S"))));
         check("otpauth://totp/a?secret=%ZZ", Some(("a", None, None)));
+        check(
+            "otpauth://totp:9//a/?secret=S",
+            Some(("/a/", None, Some("S"))),
+        );
+        check("otpauth://[::1]/a?secret=S", Some(("a", None, Some("S"))));
         check("bad url", Some(("bad url", None, None)));
         for bad in [
             ":",
@@ -164,6 +180,7 @@ mod tests {
             "otpauth://totp/a%zz?secret=S",
             "otpauth://to tp/a?secret=S",
             "  otpauth://totp/a?secret=S",
+            "otpauth://totp:x/a?secret=S",
             "otpauth://totp/a\u{1}?secret=S",
         ] {
             check(bad, None);

@@ -165,6 +165,50 @@ async fn a_large_body_in_many_pieces_arrives_whole() {
 }
 
 #[tokio::test]
+async fn who_asks_for_leave_to_send_gets_it_unless_the_body_is_too_large() {
+    let limits = Limits {
+        body: 100,
+        ..Limits::default()
+    };
+    let server = fake::start(limits).await;
+    let head = |length: usize| {
+        format!(
+            "POST /v1/x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(head(7).as_bytes()).await.unwrap();
+    assert_eq!(wire::read_one(&mut stream).await.status, 100);
+    stream.write_all(b"{\"a\":1}").await.unwrap();
+    assert_eq!(wire::read_one(&mut stream).await.status, 200);
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(head(101).as_bytes()).await.unwrap();
+    assert_eq!(wire::read_one(&mut stream).await.status, 413);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_ignored_body_does_not_become_the_next_request() {
+    let server = fake::start(Limits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let smuggled = b"GET /v1/evil HTTP/1.1\r\nHost: h\r\n\r\n";
+    let head = format!(
+        "GET /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+        smuggled.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(smuggled).await.unwrap();
+    assert_eq!(wire::read_one(&mut stream).await.status, 200);
+    stream.write_all(&request("none")).await.unwrap();
+    assert_eq!(wire::read_one(&mut stream).await.status, 404);
+    assert_eq!(
+        *server.seen.lines.lock(),
+        ["read x", "read none token=root"]
+    );
+    server.end().await;
+}
+
+#[tokio::test]
 async fn headers_have_a_limit_and_near_it_they_pass() {
     let server = fake::start(Limits::default()).await;
     let with = |size: usize| {

@@ -25,7 +25,8 @@ pub struct SealConfig {
     pub nonce: String,
     /// Whether encrypted shares are backed up.
     pub backup: bool,
-    /// Always 1: without it Vault takes the storage for the scheme before 1.3 and cannot unseal it.
+    /// How many keys are stored for the seal. OpenBao leaves it out and 0 is read; 1 is written whatever it was,
+    /// because without it Vault takes the storage for the scheme before 1.3 and cannot unseal it.
     pub stored_shares: u32,
     /// Fields of other versions and products, among them Vault's `name`.
     pub unknown: Unknown,
@@ -86,7 +87,7 @@ impl Record for SealConfig {
         object.field("pgp_keys", &self.pgp_keys);
         object.field("nonce", &self.nonce);
         object.field("backup", &self.backup);
-        object.field("stored_shares", &self.stored_shares);
+        object.field("stored_shares", &self.stored_shares.max(1));
         object.rest(&self.unknown);
     }
 }

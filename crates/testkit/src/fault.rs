@@ -1,6 +1,6 @@
 //! The fault plugin as a test sees it: its paths, and the switches that its entry's `env` turns on.
 //!
-//! What it does is told at the top of `crates/plugin-sdk/examples/fault`; nothing here knows more than its paths and names.
+//! What it does is told at the top of `crates/plugin-sdk/examples/fault-v1.rs`; nothing here knows more than its paths and names.
 
 use linchpin_client::{Method, Reply, Request};
 use serde_json::{Value, json};
@@ -23,15 +23,10 @@ impl Info {
     pub fn read(reply: &Reply) -> Self {
         let data = reply.data();
         let field = |name: &str| data.get(name).cloned().unwrap_or(Value::Null);
-        let number = |name: &str| {
-            field(name)
-                .as_u64()
-                .or_else(|| field(name).as_str().and_then(|text| text.parse().ok()))
-        };
+        let number =
+            |name: &str| field(name).as_u64().or_else(|| field(name).as_str().and_then(|text| text.parse().ok()));
         Self {
-            pid: number("pid")
-                .and_then(|pid| pid.try_into().ok())
-                .unwrap_or_default(),
+            pid: number("pid").and_then(|pid| pid.try_into().ok()).unwrap_or_default(),
             instance: number("instance").unwrap_or_default(),
             version: field("version").as_str().unwrap_or_default().to_owned(),
         }
@@ -43,42 +38,29 @@ impl Target {
     pub async fn info(&self, mount: &str) -> Info {
         let reply = self.get(&format!("{mount}/info")).await.ok();
         let info = Info::read(&reply);
-        assert!(
-            info.pid != 0 && !info.version.is_empty(),
-            "{mount}/info answered {info:?}"
-        );
+        assert!(info.pid != 0 && !info.version.is_empty(), "{mount}/info answered {info:?}");
         info
     }
 
     /// Keeps a value in the memory of the mount's instance.
     pub async fn remember(&self, mount: &str, value: &str) {
-        self.post(&format!("{mount}/memory"), json!({"value": value}))
-            .await
-            .ok();
+        self.post(&format!("{mount}/memory"), json!({"value": value})).await.ok();
     }
 
     /// What the mount's instance keeps in memory; empty when nothing.
     pub async fn memory(&self, mount: &str) -> String {
-        let value = self
-            .get(&format!("{mount}/memory"))
-            .await
-            .ok()
-            .at("/data/value");
+        let value = self.get(&format!("{mount}/memory")).await.at("/data/value");
         value.as_str().unwrap_or_default().to_owned()
     }
 
     /// Stores a value through the plugin.
     pub async fn store(&self, mount: &str, key: &str, value: &str) {
-        self.post(&format!("{mount}/kv/{key}"), json!({"value": value}))
-            .await
-            .ok();
+        self.post(&format!("{mount}/kv/{key}"), json!({"value": value})).await.ok();
     }
 
     /// What is stored under a key; `null` when nothing.
     pub async fn stored(&self, mount: &str, key: &str) -> Value {
-        self.get(&format!("{mount}/kv/{key}"))
-            .await
-            .at("/data/value")
+        self.get(&format!("{mount}/kv/{key}")).await.at("/data/value")
     }
 }
 

@@ -8,6 +8,7 @@
     reason = "this is test code: a panic with the facts is its result"
 )]
 
+mod cli;
 mod digest;
 mod expect;
 mod fault;
@@ -22,6 +23,7 @@ mod settings;
 mod target;
 mod wait;
 
+pub use cli::Printed;
 pub use digest::sha256;
 pub use expect::{Expect, wrapped};
 pub use fault::{Info, sleep};

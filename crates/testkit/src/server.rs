@@ -28,8 +28,11 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     folder: PathBuf,
+    temporary: PathBuf,
     plugins: PluginDir,
     mark: String,
+    // Nobody cleans up after itself when it is killed.
+    killed: bool,
 }
 
 impl Server {
@@ -70,6 +73,10 @@ impl Server {
             .join(&mark);
         drop(fs::remove_dir_all(&folder));
         let plugins = PluginDir::create(folder.join("plugins"));
+        // Sockets are made in here, and their paths must stay short.
+        let temporary = std::env::temp_dir().join(format!("tk-{mark}"));
+        drop(fs::remove_dir_all(&temporary));
+        fs::create_dir_all(&temporary).expect("create the server's temporary folder");
         let address = free_address();
         let log = File::create(folder.join("log")).expect("create the log");
         let mut command = Command::new(executable);
@@ -85,6 +92,7 @@ impl Server {
             .env(MARK, &mark)
             // OpenBao writes the root token into the home folder.
             .env("HOME", &folder)
+            .env("TMPDIR", &temporary)
             .envs(
                 settings
                     .environment
@@ -111,8 +119,10 @@ impl Server {
             child,
             address,
             folder,
+            temporary,
             plugins,
             mark,
+            killed: false,
         }
     }
 
@@ -165,6 +175,22 @@ impl Server {
         &self.folder
     }
 
+    /// Every file and folder below the server's temporary folder, where it keeps the sockets of its plugins.
+    pub fn temporary_files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.temporary.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(entry.path());
+                }
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// A client with the root token.
     pub fn client(&self) -> Client {
         Client::new(self.address).with_token(ROOT_TOKEN)
@@ -194,6 +220,7 @@ impl Server {
     /// Ends the server with `signal` and waits until it is gone; what is left of its plugins after [`AFTERLIFE`] is returned.
     pub fn stop(&mut self, signal: Signal) -> Vec<Process> {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.killed |= signal == Signal::KILL;
             self.signal(signal);
             let limit = Duration::from_secs(15);
             let ended = wait::blocking(limit, || {

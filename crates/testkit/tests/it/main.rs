@@ -2,7 +2,15 @@
 //!
 //! A test named `case_NN_…` is that case of plugin-lifecycle §12. Its function runs against Linchpin and, where OpenBao has the behaviour,
 //! against OpenBao as well (`cases!`); where the two differ (§13) the function says so with [`Product::pick`] or `is_ours`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test ends with a panic where it is wrong"
+)]
 
 mod catalog;
+mod command_line;
 mod pins;
 mod selection;
+mod under_load;

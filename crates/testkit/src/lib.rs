@@ -11,7 +11,7 @@
 mod cli;
 mod digest;
 mod expect;
-mod fault;
+pub mod fault;
 mod fixture;
 mod load;
 mod plugin_dir;
@@ -26,7 +26,7 @@ mod wait;
 pub use cli::Printed;
 pub use digest::sha256;
 pub use expect::{Expect, wrapped};
-pub use fault::{Info, sleep};
+pub use fault::{Info, sleep, switch};
 pub use fixture::{Fixture, binary, fixture, long_tests};
 pub use linchpin_client as client;
 pub use load::{Answer, Load, LoadReport};

@@ -12,5 +12,7 @@
 mod catalog;
 mod command_line;
 mod pins;
+mod processes;
+mod reload;
 mod selection;
 mod under_load;

@@ -61,6 +61,13 @@ fn noted(name: &str) -> Option<OsString> {
 
 /// A binary or example that cargo built: `linchpin` from `LINCHPIN_BIN`, examples from `LINCHPIN_TEST_PLUGINS`, else beside our own.
 pub fn binary(name: &str) -> PathBuf {
+    find_binary(name).unwrap_or_else(|| {
+        panic!("{name} is not built; `cargo xtask test` or `cargo build --workspace --bins --examples` builds it")
+    })
+}
+
+/// The same, if it was built.
+pub(crate) fn find_binary(name: &str) -> Option<PathBuf> {
     let path = match name {
         "linchpin" => {
             std::env::var_os("LINCHPIN_BIN").map_or_else(|| folder().join(name), PathBuf::from)
@@ -69,12 +76,7 @@ pub fn binary(name: &str) -> PathBuf {
             .map_or_else(|| folder().join("examples"), PathBuf::from)
             .join(name),
     };
-    assert!(
-        path.is_file(),
-        "{} is not built; `cargo xtask test` or `cargo build --workspace --bins --examples` builds it",
-        path.display()
-    );
-    path
+    path.is_file().then_some(path)
 }
 
 /// The profile's folder, such as `target/debug`: our own executable is in its `deps` or `examples`.

@@ -81,12 +81,8 @@ impl Server {
         let log = File::create(folder.join("log")).expect("create the log");
         let mut command = Command::new(executable);
         command
-            .args([
-                "server",
-                "-dev",
-                "-dev-plugin-init=false",
-                "-log-level=debug",
-            ])
+            .args(["server", "-dev", "-dev-plugin-init=false"])
+            .arg(format!("-log-level={}", settings.log_level))
             .arg(format!("-dev-root-token-id={ROOT_TOKEN}"))
             .arg(format!("-dev-listen-address={address}"))
             .env(MARK, &mark)

@@ -11,6 +11,7 @@ pub struct Settings {
     pub(crate) file: Map<String, Value>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) executable: Option<PathBuf>,
+    pub(crate) log_level: &'static str,
 }
 
 impl Default for Settings {
@@ -20,6 +21,7 @@ impl Default for Settings {
             file: Map::new(),
             environment: Vec::new(),
             executable: None,
+            log_level: "debug",
         }
     }
 }
@@ -50,6 +52,13 @@ impl Settings {
     #[must_use]
     pub fn executable(mut self, path: PathBuf) -> Self {
         self.executable = Some(path);
+        self
+    }
+
+    /// Logs as a server does by default, for measurements.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.log_level = "info";
         self
     }
 }

@@ -16,3 +16,4 @@ mod processes;
 mod reload;
 mod selection;
 mod under_load;
+mod upgrades;

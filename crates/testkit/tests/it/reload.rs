@@ -346,7 +346,7 @@ async fn setup_that_read_stale_config_is_repeated(product: Product) {
         .ok();
     let old = t.info("m").await;
     let write = async {
-        // Setup of the new instance has read `config` when its process is there for a while and still waits.
+        // The fault plugin logs when Setup has read `config`, and then waits.
         until("the new process is there", || async {
             (t.plugin_pids().len() == 2).then_some(())
         })

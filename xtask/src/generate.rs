@@ -23,7 +23,7 @@ const ROOTS: &[&str] = &[
 ];
 
 /// Writes the generated files, and removes those that are no longer generated.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let folder = goplugin().join("src/generated");
     let files = generate()?;
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;

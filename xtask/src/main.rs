@@ -7,6 +7,10 @@ mod build;
 mod check;
 mod fixtures;
 #[cfg(any(test, feature = "generate"))]
+#[cfg_attr(
+    not(feature = "generate"),
+    expect(dead_code, reason = "without the feature only its tests are built")
+)]
 mod generate;
 mod process;
 mod say;

@@ -11,6 +11,8 @@ mod response;
 use linchpin_model::JsonObject;
 
 pub use error::{ErrorClass, PluginError};
+#[cfg(feature = "guest")]
+pub(crate) use lease::duration_from_wire;
 #[cfg(feature = "host")]
 pub(crate) use lease::duration_to_wire;
 pub use request::{request_from_wire, request_to_wire};

@@ -1,1 +1,164 @@
-//! The plugin's side of the wire.
+//! The plugin's side of the wire: what `linchpin-plugin-sdk` is built on (plugin-protocol §6).
+//!
+//! A plugin is an [`linchpin_engine::Backend`] and a [`Factory`] that makes one for each mount. [`run`] does the rest: cookie, version
+//! negotiation, TLS, handshake line, services, broker, calls back to the host, and the end of the process.
+
+mod backend;
+mod broker;
+mod callback;
+mod control;
+mod instances;
+mod launch;
+pub mod log;
+mod services;
+mod storage;
+mod system;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use linchpin_crypto::tls::{self, OneTimeIdentity};
+use linchpin_engine::{Backend, BoxFuture, Error, StorageView, SystemView};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+pub use launch::{Launch, Refusal};
+
+use crate::handshake::{Address, Handshake};
+use crate::listen::Socket;
+use crate::tasks::Tasks;
+
+/// How long the reply to Shutdown has to reach the host before the process ends.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// What Setup gives to a factory.
+pub struct Setup {
+    /// Mount options, and `plugin_name`, `plugin_type`, `plugin_version`. Empty when a host probes the plugin.
+    pub config: BTreeMap<String, String>,
+    /// The UUID that stays the same for the mount's life. Empty when a host probes the plugin.
+    pub backend_uuid: String,
+    /// The mount's storage. Writes are refused until Initialize; every call fails when a host probes the plugin.
+    pub storage: Arc<dyn StorageView>,
+    /// The node as the mount sees it.
+    pub system: Arc<dyn SystemView>,
+}
+
+/// Makes the backend of one mount. Called for a probe, too: it must succeed without configuration and without working storage.
+pub trait Factory: Send + Sync + 'static {
+    /// A new backend.
+    ///
+    /// # Errors
+    /// Its text is the answer to Setup; the mount fails with it.
+    fn create(&self, setup: Setup) -> BoxFuture<'static, Result<Arc<dyn Backend>, Error>>;
+}
+
+/// What a plugin says about itself.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its version, by convention with a leading `v`; empty = it has none.
+    pub version: String,
+    /// Whether one process serves many mounts.
+    pub multiplexed: bool,
+    /// Whether to go on after Shutdown. Only tests of hosts want that.
+    pub ignore_shutdown: bool,
+}
+
+/// Why a plugin could not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// TLS could not be set up with the host's certificate.
+    #[error("set up TLS")]
+    Tls(#[from] linchpin_crypto::Error),
+    /// The socket could not be made, or the handshake line not be printed.
+    #[error("{doing}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Serves until the host asks for the end or SIGTERM arrives. SIGINT is ignored: a terminal sends it to the whole process group, and
+/// the host ends its plugins itself. When it returns, the process should exit.
+///
+/// # Errors
+/// [`ServeError`] before the handshake line was printed.
+pub async fn run(
+    launch: Launch,
+    options: Options,
+    factory: Arc<dyn Factory>,
+) -> Result<(), ServeError> {
+    let signals = signal(SignalKind::interrupt()).and_then(|interrupt| {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok((interrupt, terminate))
+    });
+    let (_ignored, mut terminate) = signals.map_err(|source| ServeError::Io {
+        doing: "take over signals",
+        source,
+    })?;
+    let stop = CancellationToken::new();
+    let tasks = Tasks::new(stop.clone());
+
+    let (certificate, tls) = match launch.host_certificate.clone() {
+        None => (None, None),
+        Some(host) => {
+            let own = OneTimeIdentity::generate(SystemTime::now())?;
+            let acceptor = TlsAcceptor::from(tls::server_config(&own, host.clone())?);
+            let client = tls::client_config(&own, host)?;
+            (Some(own.certificate().to_vec()), Some((acceptor, client)))
+        }
+    };
+    let (acceptor, client_tls) = tls.unzip();
+
+    let bound = Socket::bind(launch.socket_path()).and_then(|socket| {
+        launch.give_to_group(socket.path())?;
+        Ok(socket)
+    });
+    let socket = bound.map_err(|source| ServeError::Io {
+        doing: "listen on a socket",
+        source,
+    })?;
+    let handshake = Handshake {
+        app_version: launch.app_version,
+        address: Address::Unix(socket.path().to_owned()),
+        certificate,
+        broker_multiplexing: launch.asked_for_broker_multiplexing.then_some(false),
+    };
+    let shut_down = CancellationToken::new();
+    let services = services::Services::new(services::Parts {
+        metadata_mode: launch.metadata_mode,
+        options,
+        factory,
+        client_tls,
+        tasks: tasks.clone(),
+        shut_down: shut_down.clone(),
+    });
+    let path = socket.path().to_owned();
+    socket.serve(acceptor, &tasks, move || services.clone());
+    // Ready to accept, and only now the line; nothing else is ever printed to stdout.
+    print(&handshake).map_err(|source| ServeError::Io {
+        doing: "print the handshake line",
+        source,
+    })?;
+
+    tokio::select! {
+        () = shut_down.cancelled() => tokio::time::sleep(LAST_WORDS).await,
+        _ = terminate.recv() => {}
+    }
+    // Open broker and stdio streams would keep a graceful end waiting for ever.
+    stop.cancel();
+    let _ = std::fs::remove_file(path);
+    Ok(())
+}
+
+fn print(handshake: &Handshake) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(format!("{handshake}\n").as_bytes())?;
+    stdout.flush()
+}

@@ -36,6 +36,8 @@ pub mod env {
     pub const AUTOMTLS_ENABLED: &str = "_PLUGIN_AUTOMTLS_ENABLED";
     /// Suffix: `true` allows only the calls of a probe.
     pub const METADATA_MODE: &str = "_PLUGIN_METADATA_MODE";
+    /// Suffix: `true` makes a plugin lock its memory.
+    pub const MLOCK_ENABLED: &str = "_PLUGIN_MLOCK_ENABLED";
     /// Suffix: the server's version without a leading `v`.
     pub const VERSION: &str = "_VERSION";
 }

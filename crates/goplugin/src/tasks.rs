@@ -40,6 +40,12 @@ impl Tasks {
         });
     }
 
+    /// For work that ends by itself and must not be dropped.
+    #[cfg(feature = "guest")]
+    pub(crate) fn tracker(&self) -> &TaskTracker {
+        &self.tracker
+    }
+
     /// The token that ends them.
     pub(crate) fn stop(&self) -> &CancellationToken {
         &self.stop

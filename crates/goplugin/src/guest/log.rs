@@ -1,0 +1,51 @@
+//! Log records as hosts read them from a plugin's stderr: one JSON object a line (plugin-protocol §1.7, §6). Never log tokens or data.
+
+use std::io::Write as _;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::log_line::Level;
+
+/// Writes one record. `module` says which part of the plugin speaks.
+pub fn record(level: Level, module: &str, message: &str, fields: &[(&str, &str)]) {
+    let mut members: Map<String, Value> = fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+        .collect();
+    members.insert("@level".to_owned(), word(level).into());
+    members.insert("@message".to_owned(), message.into());
+    members.insert("@module".to_owned(), module.into());
+    members.insert("@timestamp".to_owned(), timestamp().into());
+    let line = format!("{}\n", Value::Object(members));
+    // Without a stderr there is nobody to tell.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// A record at level info.
+pub fn info(module: &str, message: &str, fields: &[(&str, &str)]) {
+    record(Level::Info, module, message, fields);
+}
+
+/// A record at level error.
+pub fn error(module: &str, message: &str, fields: &[(&str, &str)]) {
+    record(Level::Error, module, message, fields);
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
+
+fn timestamp() -> String {
+    let shape =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+    // The shape has no part that a time could lack.
+    OffsetDateTime::now_utc().format(&shape).unwrap_or_default()
+}

@@ -89,17 +89,17 @@ pub mod switch {
     pub const NO_VERSION: &str = "FAULT_VERSION=none";
     /// Declares itself as not multiplexing.
     pub const NO_MULTIPLEXING: &str = "FAULT_MULTIPLEX=off";
-    /// Ends with status 3 and the line "ends on purpose" on standard error in place of a handshake.
+    /// Ends with status 3 and a line on standard error in place of a handshake.
     pub const EXITS_AT_START: &str = "FAULT_START=exit";
     /// Never says its handshake line.
     pub const HANGS_AT_START: &str = "FAULT_START=hang";
-    /// Setup answers the error "setup fails on purpose".
+    /// Setup answers an error.
     pub const SETUP_FAILS: &str = "FAULT_SETUP=fail";
-    /// Setup reads `config`, logs "setup has read config" and then waits two seconds.
+    /// Setup reads `config` and then waits two seconds.
     pub const SETUP_WAITS: &str = "FAULT_SETUP=wait";
-    /// Initialize answers the error "initialize fails on purpose".
+    /// Initialize answers an error.
     pub const INITIALIZE_FAILS: &str = "FAULT_INIT=fail";
-    /// Initialize writes `kv/init0` to `kv/init2` and then answers the same error.
+    /// Initialize writes three keys and then answers the same error.
     pub const INITIALIZE_WRITES_AND_FAILS: &str = "FAULT_INIT=write-fail";
     /// Ends by itself shortly after Initialize.
     pub const EXITS_AFTER_INITIALIZE: &str = "FAULT_INIT=exit";

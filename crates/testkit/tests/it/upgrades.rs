@@ -26,7 +26,7 @@ const ZEROS: &str = "00000000000000000000000000000000000000000000000000000000000
 async fn a_version_that_exits_at_start_changes_nothing(product: Product) {
     // The exit status, and the last line that it wrote to standard error.
     let entry = |_: &Target| json!({"env": [switch::EXITS_AT_START]});
-    check(product, entry, &["3", "ends on purpose"]).await;
+    check(product, entry, &["3", "exiting at start as told"]).await;
 }
 
 async fn a_version_that_hangs_at_start_changes_nothing(product: Product) {
@@ -57,12 +57,12 @@ async fn a_version_that_reports_another_one_changes_nothing(product: Product) {
 
 async fn a_version_whose_setup_fails_changes_nothing(product: Product) {
     let entry = |_: &Target| json!({"env": [switch::SETUP_FAILS]});
-    check(product, entry, &["setup fails on purpose"]).await;
+    check(product, entry, &["Setup fails as told"]).await;
 }
 
 async fn a_version_whose_initialize_fails_after_three_writes_changes_nothing(product: Product) {
     let entry = |_: &Target| json!({"env": [switch::INITIALIZE_WRITES_AND_FAILS]});
-    check(product, entry, &["initialize fails on purpose"]).await;
+    check(product, entry, &["Initialize fails as told"]).await;
 }
 
 /// What must be as it was.

@@ -3,7 +3,6 @@
 //! Pure: what the server itself inherited comes in as an argument. Later layers win:
 //! inherited < registered `env` < Vault's variables (each as `BAO_` and `VAULT_`) < go-plugin's.
 
-use crate::Error;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -11,9 +10,6 @@ use std::path::Path;
 
 /// The variables of a process, by name.
 pub type Variables = BTreeMap<OsString, OsString>;
-
-/// Variables that make the loader run other code than the artefact.
-const LOADER_VARIABLES: [&str; 3] = ["LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"];
 
 /// What a process must never find in its environment unless this host puts it there: each changes
 /// the wire that we speak (yamux on the socket, another mode of the socket, a token of another
@@ -27,27 +23,6 @@ const NEVER_INHERITED: [&str; 6] = [
     "VAULT_PLUGIN_MLOCK_ENABLED",
 ];
 
-/// The magic cookie of a kind of plugin: variable and value (plugin-protocol §1.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cookie {
-    /// The variable.
-    pub key: &'static str,
-    /// Its value.
-    pub value: &'static str,
-}
-
-/// The cookie of secrets and auth plugins.
-pub const BACKEND_COOKIE: Cookie = Cookie {
-    key: "VAULT_BACKEND_PLUGIN",
-    value: "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
-};
-
-/// The cookie of database plugins.
-pub const DATABASE_COOKIE: Cookie = Cookie {
-    key: "VAULT_DATABASE_PLUGIN",
-    value: "926a0820-aea2-be28-51d6-83cdf00e8edb",
-};
-
 /// The layers above what is inherited.
 #[derive(Debug, Clone, Copy)]
 pub struct Layers<'a> {
@@ -57,8 +32,8 @@ pub struct Layers<'a> {
     pub server_version: &'a str,
     /// Whether the process may only be asked for what it is.
     pub metadata_mode: bool,
-    /// The kind of plugin that is expected.
-    pub cookie: Cookie,
+    /// The magic cookie of the kind of plugin that is expected: variable and value.
+    pub cookie: (&'a str, &'a str),
     /// App protocol versions, for example `5`.
     pub protocol_versions: &'a str,
     /// The host's certificate as PEM; `None` switches AutoMTLS off.
@@ -108,7 +83,7 @@ pub fn layered(inherited: &Variables, layers: &Layers<'_>) -> Variables {
     let mut set = |name: &str, value: &OsStr| {
         all.insert(name.into(), value.into());
     };
-    set(layers.cookie.key, layers.cookie.value.as_ref());
+    set(layers.cookie.0, layers.cookie.1.as_ref());
     set("PLUGIN_MIN_PORT", "10000".as_ref());
     set("PLUGIN_MAX_PORT", "25000".as_ref());
     set(
@@ -152,23 +127,6 @@ fn is_secret(name: &OsStr, server_variables: &[String]) -> bool {
         || server_variables.iter().any(|v| name == v.as_str())
 }
 
-/// Refuses what an edited store could use to run code (plugin-protocol §2.6). `allowed` is
-/// `plugin_env_allow` of the configuration file.
-///
-/// # Errors
-/// [`Error::ForbiddenVariable`].
-pub fn check_registered(registered: &[String], allowed: &[String]) -> Result<(), Error> {
-    for word in registered {
-        let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name);
-        if LOADER_VARIABLES.contains(&name) && !allowed.iter().any(|a| a == name) {
-            return Err(Error::ForbiddenVariable {
-                name: name.to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +143,7 @@ mod tests {
             registered,
             server_version: "v1.21.0+linchpin.0.1.0",
             metadata_mode: false,
-            cookie: BACKEND_COOKIE,
+            cookie: linchpin_goplugin::names::BACKEND_COOKIE,
             protocol_versions: "5",
             client_certificate: Some("PEM\n"),
             private_directory: Path::new("/run/p"),
@@ -280,14 +238,5 @@ mod tests {
         let flag = |name: &str| env.get(OsStr::new(name)).cloned();
         assert_eq!(flag("VAULT_PLUGIN_AUTOMTLS_ENABLED"), Some("false".into()));
         assert_eq!(flag("VAULT_PLUGIN_METADATA_MODE"), Some("true".into()));
-    }
-
-    #[test]
-    fn loader_variables_need_the_configuration_file() {
-        let entry = vec!["LD_PRELOAD=/tmp/x.so".to_owned()];
-        let refusal = check_registered(&entry, &[]).unwrap_err();
-        assert!(matches!(refusal, Error::ForbiddenVariable { name } if name == "LD_PRELOAD"));
-        assert!(check_registered(&entry, &["LD_PRELOAD".to_owned()]).is_ok());
-        assert!(check_registered(&["LD_DEBUG=all".to_owned()], &[]).is_ok());
     }
 }

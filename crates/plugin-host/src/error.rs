@@ -36,22 +36,20 @@ pub enum Error {
     /// Row 15: the file, symlinks resolved, is not directly in the plugin directory.
     #[error("cannot execute files outside of configured plugin directory")]
     OutsideDirectory,
-    /// A variable that would make the loader run other code.
-    #[error(
-        "environment variable {name:?} is not allowed in a plugin's entry: plugin_env_allow does not name it"
-    )]
-    ForbiddenVariable {
-        /// Its name.
-        name: String,
-    },
-    /// An entry asks for something that this server cannot run.
+    /// The entry, as it is now, would not be registered (plugin-protocol §2.6).
+    #[error(transparent)]
+    Entry(#[from] linchpin_catalog::Error),
+    /// This host cannot run that kind of plugin.
     #[error("cannot run plugin {name:?}: {reason}")]
     Unsupported {
         /// The plugin's name.
         name: String,
         /// What it asks for.
-        reason: String,
+        reason: &'static str,
     },
+    /// The plugin's own words: its Setup or Initialize refused.
+    #[error("{0}")]
+    Refused(String),
     /// The file cannot be executed, and why: empty, not executable, noexec, other architecture …
     #[error("cannot execute {}: {reason}", file.display())]
     NotExecutable {
@@ -105,12 +103,6 @@ pub enum Error {
         /// The plugin's own text, or what happened to the call.
         reason: String,
         /// The last lines of its stderr when the process ended in that step, else empty.
-        stderr: Vec<String>,
-    },
-    /// The process went away.
-    #[error("plugin is shut down{}", Tail(stderr))]
-    ShutDown {
-        /// The last lines of its stderr, oldest first.
         stderr: Vec<String>,
     },
     /// The server is ending and starts nothing any more.

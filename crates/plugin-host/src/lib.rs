@@ -8,15 +8,33 @@
 //! | [`artefact`] | the bytes that run, checked against their digest |
 //! | [`directory`] | which file a command names |
 //! | [`environment`] | the variables of a process, in layers |
+//! | `process` | one plugin process, from its start to the moment when nothing of it is left |
+//! | `generation` | which running processes a new instance may join |
+//! | `instance` | one mount's backend inside a process |
+//! | `supervise` | restarts, back-off, breaker, hung processes |
+//! | `probe` | running a plugin once, at its registration |
+//!
+//! [`PluginHost`] is the door: the core's `BackendFactory` and `Fleet`. A binary that uses it calls
+//! [`launch::main_if_requested`] first thing in its `main`.
 
 pub mod artefact;
 pub mod directory;
 pub mod environment;
 mod error;
+mod generation;
+mod host;
+mod instance;
 pub mod launch;
+mod phase;
+mod probe;
+mod process;
+pub mod settings;
 pub mod spawner;
+mod supervise;
 #[cfg(test)]
 mod testing;
 
 pub use directory::PluginDirectory;
 pub use error::Error;
+pub use host::PluginHost;
+pub use settings::Settings;

@@ -8,6 +8,7 @@
 //! It is also the only place where descriptors become inheritable, for the moment of one fork.
 
 mod child;
+pub(crate) mod orphans;
 
 pub use child::{Child, Exit};
 

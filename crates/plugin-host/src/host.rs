@@ -1,0 +1,239 @@
+//! What all parts of the plugin host share, and its door: the factory and the fleet.
+
+use crate::artefact::Artefacts;
+use crate::environment::{Variables, inheritable};
+use crate::generation::Registry;
+use crate::instance::Instance;
+use crate::launch::Launcher;
+use crate::spawner::Spawner;
+use crate::{Error, PluginDirectory, Settings, probe};
+use linchpin_catalog::Facts;
+use linchpin_engine::{
+    BackendFactory, BoxFuture, Context, FileFacts, Fleet, InstanceStatus, PluginSource, Prepare,
+    Prepared, Probe, Running,
+};
+use linchpin_model::{PluginEntry, PluginType};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long the end of the server waits for plugins that were asked to stop.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Runs the plugins of this server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PluginHost(Arc<Host>);
+
+/// What every part needs.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) settings: Settings,
+    pub(crate) spawner: Spawner,
+    pub(crate) artefacts: Artefacts,
+    pub(crate) directory: Option<PluginDirectory>,
+    pub(crate) inherited: Variables,
+    pub(crate) tracker: TaskTracker,
+    /// Cancelled when the server ends: nothing is started any more.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) registry: Registry,
+}
+
+impl PluginHost {
+    /// Opens the plugin directory and starts the spawner thread. Call it within the runtime.
+    ///
+    /// # Errors
+    /// [`Error::Directory`] when the plugin directory cannot be used, [`Error::System`] when the
+    /// thread cannot be started.
+    pub fn start(settings: Settings, launcher: Launcher) -> Result<Self, Error> {
+        Self::with_spawner(settings, |tracker| Spawner::start(launcher, tracker))
+    }
+
+    /// The mutant that forks on the blocking pool.
+    ///
+    /// # Errors
+    /// As [`PluginHost::start`].
+    #[cfg(feature = "fault-injection")]
+    pub fn start_forking_on_the_blocking_pool(
+        settings: Settings,
+        launcher: Launcher,
+    ) -> Result<Self, Error> {
+        Self::with_spawner(settings, |tracker| {
+            Ok(Spawner::start(launcher, tracker)?.forking_on_the_blocking_pool())
+        })
+    }
+
+    fn with_spawner(
+        settings: Settings,
+        spawner: impl FnOnce(TaskTracker) -> Result<Spawner, Error>,
+    ) -> Result<Self, Error> {
+        let directory = match &settings.plugin_directory {
+            Some(path) => Some(PluginDirectory::open(path)?),
+            None => None,
+        };
+        let tracker = TaskTracker::new();
+        Ok(Self(Arc::new(Host {
+            inherited: inheritable(std::env::vars_os(), &settings.server_variables),
+            spawner: spawner(tracker.clone())?,
+            artefacts: Artefacts::default(),
+            directory,
+            tracker,
+            stopping: CancellationToken::new(),
+            registry: Registry::default(),
+            settings,
+        })))
+    }
+}
+
+impl Host {
+    /// Validates an entry as registration does and opens its artefact.
+    pub(crate) async fn open_artefact(
+        self: &Arc<Self>,
+        entry: &PluginEntry,
+    ) -> Result<Arc<crate::artefact::Artefact>, Error> {
+        let facts = Facts {
+            has_directory: self.directory.is_some(),
+            env_allow: &self.settings.plugin_env_allow,
+            ..Facts::default()
+        };
+        linchpin_catalog::check_entry(entry, &facts)?;
+        if entry.plugin_type == PluginType::Database {
+            return Err(Error::Unsupported {
+                name: entry.name.clone(),
+                reason: "database plugins are not supported yet",
+            });
+        }
+        let directory = self.directory.clone().ok_or(Error::NoDirectory)?;
+        let (host, name, command) = (Arc::clone(self), entry.name.clone(), entry.command.clone());
+        let execution = entry.execution.unwrap_or(self.settings.plugin_execution);
+        let sha256 = entry.sha256;
+        self.blocking(move || {
+            host.artefacts
+                .open(&directory, &name, &command, sha256, execution)
+        })
+        .await?
+    }
+
+    /// Runs what blocks on the disk.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Error::Stopping)
+    }
+}
+
+impl BackendFactory for PluginHost {
+    fn prepare<'a>(
+        &'a self,
+        ctx: &'a Context,
+        prepare: Prepare,
+    ) -> BoxFuture<'a, Result<Prepared, linchpin_engine::Error>> {
+        Box::pin(async move {
+            let PluginSource::External(entry) = prepare.source.clone() else {
+                return Err(linchpin_engine::Error::internal("not an external plugin"));
+            };
+            let host = Arc::clone(&self.0);
+            // A task of its own: a caller that goes away must not leave half a start.
+            let work = self
+                .0
+                .tracker
+                .spawn(Instance::prepare(host, Arc::clone(&entry), prepare));
+            let outcome = ctx.race(work).await?;
+            let instance = outcome.map_err(|_| Error::Stopping).and_then(|made| made);
+            let instance = instance.map_err(refused)?;
+            Ok(Prepared {
+                running: Running {
+                    version: entry.version_text().to_owned(),
+                    sha256: Some(entry.sha256),
+                    generation: Some(instance.generation()),
+                },
+                backend: Arc::new(instance),
+            })
+        })
+    }
+}
+
+impl Fleet for PluginHost {
+    fn inspect<'a>(
+        &'a self,
+        command: &'a str,
+    ) -> BoxFuture<'a, Result<FileFacts, linchpin_engine::Error>> {
+        Box::pin(async move {
+            let directory = self.0.directory.clone().ok_or(Error::NoDirectory);
+            let directory = directory.map_err(wrapped)?;
+            directory.resolve("", command).map_err(wrapped)?;
+            let (host, command) = (Arc::clone(&self.0), command.to_owned());
+            let digest = self
+                .0
+                .blocking(move || host.artefacts.digest(&directory, "", &command));
+            let sha256 = digest.await.map_err(wrapped)?.ok();
+            Ok(FileFacts { sha256 })
+        })
+    }
+
+    fn artefacts(&self) -> Vec<String> {
+        let listed = self
+            .0
+            .directory
+            .as_ref()
+            .map(|d| std::fs::read_dir(d.path()));
+        let Some(Ok(entries)) = listed else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.ok().filter(|e| e.path().is_file()))
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn probe<'a>(
+        &'a self,
+        ctx: &'a Context,
+        entry: &'a PluginEntry,
+        plugin_type: Option<PluginType>,
+    ) -> BoxFuture<'a, Result<Probe, linchpin_engine::Error>> {
+        Box::pin(async move {
+            let work = probe::run(Arc::clone(&self.0), entry.clone(), plugin_type);
+            let outcome = ctx.race(self.0.tracker.spawn(work)).await?;
+            outcome
+                .map_err(|_| Error::Stopping)
+                .and_then(|probe| probe)
+                .map_err(refused)
+        })
+    }
+
+    fn instances(&self) -> Vec<InstanceStatus> {
+        self.0.registry.instances()
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.0.stopping.cancel();
+            self.0.tracker.close();
+            let ended = tokio::time::timeout(SHUTDOWN, self.0.tracker.wait()).await;
+            if ended.is_err() {
+                tracing::warn!("plugin processes are still there at the end of the server");
+            }
+        })
+    }
+}
+
+/// plain(400): the words of plugin-lifecycle §4.3.
+fn refused(error: Error) -> linchpin_engine::Error {
+    match error {
+        Error::Stopping => {
+            linchpin_engine::Error::unavailable(error.to_string(), Duration::from_secs(1))
+        }
+        other => linchpin_engine::Error::refused(other.to_string()).with_source(other),
+    }
+}
+
+/// wrapped(400): rows 12 to 15 of plugin-lifecycle §2.5.
+fn wrapped(error: Error) -> linchpin_engine::Error {
+    linchpin_engine::Error::refused_wrapped(error.to_string()).with_source(error)
+}

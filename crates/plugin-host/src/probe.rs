@@ -1,0 +1,211 @@
+//! Running a plugin once, to learn what it is (plugin-protocol §2.3).
+//!
+//! The instance of a probe has an empty storage that forgets what is written, and a static system
+//! view: both satisfy every known plugin.
+
+use crate::Error;
+use crate::host::Host;
+use crate::process::Process;
+use linchpin_engine::{
+    Access, BoxFuture, ClusterInfo, Context, Page, PluginEnvironment, Probe, StorageEntry,
+    StorageError, StorageView, SystemView, Transaction,
+};
+use linchpin_goplugin::host::Setup;
+use linchpin_model::{PluginEntry, PluginType};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What plugins are told about leases where nobody has tuned anything.
+const DEFAULT_TTL: Duration = Duration::from_secs(768 * 60 * 60);
+
+/// Starts the entry, asks, and stops it again.
+pub(crate) async fn run(
+    host: Arc<Host>,
+    entry: PluginEntry,
+    plugin_type: Option<PluginType>,
+) -> Result<Probe, Error> {
+    if host.stopping.is_cancelled() {
+        return Err(Error::Stopping);
+    }
+    let stopping = host.stopping.clone();
+    let work = async {
+        let artefact = host.open_artefact(&entry).await?;
+        let process = Process::start(&host, &entry, artefact).await?;
+        let limit = host.settings.plugin_setup_timeout;
+        let asked = tokio::time::timeout(limit, ask(&process, &host, plugin_type)).await;
+        process.stop(host.settings.plugin_stop_timeout).await;
+        asked.unwrap_or_else(|_| {
+            Err(Error::Step {
+                step: "Setup",
+                reason: format!("no answer within {limit:?}"),
+                stderr: process.last_lines(),
+            })
+        })
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        () = stopping.cancelled() => Err(Error::Stopping),
+    }
+}
+
+async fn ask(
+    process: &Process,
+    host: &Host,
+    plugin_type: Option<PluginType>,
+) -> Result<Probe, Error> {
+    let connection = process.connection();
+    if let Err(error) = connection.multiplexing_supported().await {
+        return Err(process.explain("MultiplexingSupport", error).await);
+    }
+    let setup = Setup {
+        config: BTreeMap::new(),
+        backend_uuid: String::new(),
+        storage: Arc::new(Nothing),
+        system: Arc::new(Static(host.settings.server_version.clone())),
+    };
+    let instance = match connection.setup(setup).await {
+        Ok(instance) => instance,
+        Err(error) => return Err(process.explain("Setup", error).await),
+    };
+    let plugin_type = match plugin_type {
+        Some(known) => known,
+        None => match instance.plugin_type().await {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                return Err(Error::Step {
+                    step: "Type",
+                    reason: "the plugin is neither a secrets engine nor an auth method".to_owned(),
+                    stderr: Vec::new(),
+                });
+            }
+            Err(error) => return Err(process.explain("Type", error).await),
+        },
+    };
+    match instance.version().await {
+        Ok(version) => Ok(Probe {
+            plugin_type,
+            version,
+        }),
+        Err(error) => Err(process.explain("Version", error).await),
+    }
+}
+
+/// An empty storage.
+struct Nothing;
+
+impl StorageView for Nothing {
+    fn get<'a>(
+        &'a self,
+        _: &'a Context,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn list<'a>(
+        &'a self,
+        _: &'a Context,
+        _: &'a str,
+        _: Page,
+    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn put<'a>(
+        &'a self,
+        _: &'a Context,
+        _: StorageEntry,
+    ) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn delete<'a>(&'a self, _: &'a Context, _: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn begin<'a>(
+        &'a self,
+        _: &'a Context,
+        _: Access,
+    ) -> BoxFuture<'a, Result<Box<dyn Transaction>, StorageError>> {
+        Box::pin(async { Ok(Box::new(Nothing) as Box<dyn Transaction>) })
+    }
+}
+
+impl Transaction for Nothing {
+    fn get<'a>(
+        &'a mut self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn list<'a>(
+        &'a mut self,
+        _: &'a str,
+        _: Page,
+    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn put<'a>(&'a mut self, _: StorageEntry) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn delete<'a>(&'a mut self, _: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), StorageError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A node without any mount.
+struct Static(String);
+
+impl SystemView for Static {
+    fn default_lease_ttl(&self) -> Duration {
+        DEFAULT_TTL
+    }
+
+    fn max_lease_ttl(&self) -> Duration {
+        DEFAULT_TTL
+    }
+
+    fn tainted(&self) -> bool {
+        false
+    }
+
+    fn caching_disabled(&self) -> bool {
+        false
+    }
+
+    fn local_mount(&self) -> bool {
+        false
+    }
+
+    fn plugin_environment(&self) -> PluginEnvironment {
+        PluginEnvironment {
+            version: self.0.clone(),
+            ..PluginEnvironment::default()
+        }
+    }
+
+    fn cluster_info(&self) -> ClusterInfo {
+        ClusterInfo::default()
+    }
+
+    fn generate_password<'a>(
+        &'a self,
+        _: &'a Context,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<String, linchpin_engine::Error>> {
+        Box::pin(async {
+            Err(linchpin_engine::Error::refused(
+                "no password policies in a probe",
+            ))
+        })
+    }
+}

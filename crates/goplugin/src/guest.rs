@@ -16,6 +16,7 @@ mod system;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -102,19 +103,39 @@ pub async fn run(
         doing: "take over signals",
         source,
     })?;
-    let stop = CancellationToken::new();
-    let tasks = Tasks::new(stop.clone());
+    let running = start(launch, options, factory)?;
+    // Ready to accept, and only now the line; nothing else is ever printed to stdout.
+    print(running.handshake()).map_err(|source| ServeError::Io {
+        doing: "print the handshake line",
+        source,
+    })?;
+    tokio::select! {
+        () = running.ended() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
 
-    let (certificate, tls) = match launch.host_certificate.clone() {
-        None => (None, None),
-        Some(host) => {
-            let own = OneTimeIdentity::generate(SystemTime::now())?;
-            let acceptor = TlsAcceptor::from(tls::server_config(&own, host.clone())?);
-            let client = tls::client_config(&own, host)?;
-            (Some(own.certificate().to_vec()), Some((acceptor, client)))
-        }
-    };
-    let (acceptor, client_tls) = tls.unzip();
+/// A plugin that serves. Its socket and its tasks go away with it.
+pub struct Running {
+    handshake: Handshake,
+    socket: PathBuf,
+    shut_down: CancellationToken,
+    stop: CancellationToken,
+}
+
+/// Makes the socket and serves it, without printing anything: a host in the same process can take the handshake from the value.
+///
+/// # Errors
+/// [`ServeError`] when nothing is served.
+pub fn start(
+    launch: Launch,
+    options: Options,
+    factory: Arc<dyn Factory>,
+) -> Result<Running, ServeError> {
+    let own = OneTimeIdentity::generate(SystemTime::now())?;
+    let acceptor = TlsAcceptor::from(tls::server_config(&own, launch.host_certificate.clone())?);
+    let client_tls = tls::client_config(&own, launch.host_certificate.clone())?;
 
     let bound = Socket::bind(launch.socket_path()).and_then(|socket| {
         launch.give_to_group(socket.path())?;
@@ -124,13 +145,10 @@ pub async fn run(
         doing: "listen on a socket",
         source,
     })?;
-    let handshake = Handshake {
-        app_version: launch.app_version,
-        address: Address::Unix(socket.path().to_owned()),
-        certificate,
-        broker_multiplexing: launch.asked_for_broker_multiplexing.then_some(false),
-    };
+    let path = socket.path().to_owned();
+    let stop = CancellationToken::new();
     let shut_down = CancellationToken::new();
+    let tasks = Tasks::new(stop.clone());
     let services = services::Services::new(services::Parts {
         metadata_mode: launch.metadata_mode,
         options,
@@ -139,22 +157,41 @@ pub async fn run(
         tasks: tasks.clone(),
         shut_down: shut_down.clone(),
     });
-    let path = socket.path().to_owned();
-    socket.serve(acceptor, &tasks, move || services.clone());
-    // Ready to accept, and only now the line; nothing else is ever printed to stdout.
-    print(&handshake).map_err(|source| ServeError::Io {
-        doing: "print the handshake line",
-        source,
-    })?;
+    socket.serve(Some(acceptor), &tasks, move || services.clone());
+    Ok(Running {
+        handshake: Handshake {
+            app_version: launch.app_version,
+            address: Address::Unix(path.clone()),
+            certificate: Some(own.certificate().to_vec()),
+            broker_multiplexing: launch.asked_for_broker_multiplexing.then_some(false),
+        },
+        socket: path,
+        shut_down,
+        stop,
+    })
+}
 
-    tokio::select! {
-        () = shut_down.cancelled() => tokio::time::sleep(LAST_WORDS).await,
-        _ = terminate.recv() => {}
+impl Running {
+    /// What the host is to be told.
+    #[must_use]
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
     }
-    // Open broker and stdio streams would keep a graceful end waiting for ever.
-    stop.cancel();
-    let _ = std::fs::remove_file(path);
-    Ok(())
+
+    /// Waits until the host has asked for the end and its answer had time to leave.
+    pub async fn ended(&self) {
+        self.shut_down.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Open broker and stdio streams would keep a graceful end waiting for ever.
+        self.stop.cancel();
+        // Usually gone already; the process must not leave it behind.
+        let _ = std::fs::remove_file(&self.socket);
+    }
 }
 
 fn print(handshake: &Handshake) -> std::io::Result<()> {

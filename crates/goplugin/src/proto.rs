@@ -4,7 +4,6 @@
 #![expect(
     missing_docs,
     clippy::allow_attributes,
-    clippy::large_futures,
     reason = "generated code; the protobuf files say what the messages are"
 )]
 

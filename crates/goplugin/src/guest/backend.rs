@@ -35,7 +35,7 @@ pub(super) struct BackendService(Arc<Inner>);
 
 struct Inner {
     broker: Broker,
-    client_tls: Option<Arc<ClientConfig>>,
+    client_tls: Arc<ClientConfig>,
     tasks: Tasks,
     factory: Arc<dyn Factory>,
     instances: Instances,
@@ -45,7 +45,7 @@ struct Inner {
 impl BackendService {
     pub(super) fn new(
         broker: Broker,
-        client_tls: Option<Arc<ClientConfig>>,
+        client_tls: Arc<ClientConfig>,
         tasks: Tasks,
         factory: Arc<dyn Factory>,
         multiplexed: bool,
@@ -146,8 +146,16 @@ async fn serve(
     ctx: &Context,
     request: EngineRequest,
 ) -> Result<Option<Answer>, Error> {
-    if request.operation != Some(Operation::ResolvePath) {
-        return backend.handle(ctx, request).await;
+    match request.operation {
+        Some(Operation::ResolvePath) => {}
+        // Every mount is asked once a minute, and most engines have nothing to do then.
+        Some(Operation::Rollback) => {
+            return match backend.handle(ctx, request).await {
+                Err(error) if PluginError::from_engine(&error).is_unsupported() => Ok(None),
+                outcome => outcome,
+            };
+        }
+        _ => return backend.handle(ctx, request).await,
     }
     if !backend.resolves_paths() {
         return Err(Error::unsupported_operation());

@@ -16,7 +16,7 @@ use crate::tasks::Tasks;
 /// Where one instance calls back to.
 pub(super) struct Callback {
     address: PathBuf,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Arc<ClientConfig>,
     link: Mutex<Option<Link>>,
     /// Ends with the instance.
     pub(super) tasks: Tasks,
@@ -26,7 +26,7 @@ impl Callback {
     /// Connects for the first time.
     pub(super) async fn dial(
         address: PathBuf,
-        tls: Option<Arc<ClientConfig>>,
+        tls: Arc<ClientConfig>,
         tasks: Tasks,
     ) -> Result<Arc<Self>, Status> {
         let callback = Self {
@@ -57,14 +57,9 @@ impl Callback {
 
     async fn connect(&self) -> Result<Link, Box<dyn std::error::Error + Send + Sync>> {
         let stream = UnixStream::connect(&self.address).await?;
-        Ok(match &self.tls {
-            None => Link::open(stream, &self.tasks).await?,
-            Some(config) => {
-                let connector = TlsConnector::from(Arc::clone(config));
-                let stream = connector.connect(tls::server_name(), stream).await?;
-                Link::open(stream, &self.tasks).await?
-            }
-        })
+        let connector = TlsConnector::from(Arc::clone(&self.tls));
+        let stream = connector.connect(tls::server_name(), stream).await?;
+        Ok(Link::open(stream, &self.tasks).await?)
     }
 
     /// The instance is over: the host's end of the connection waits for that.

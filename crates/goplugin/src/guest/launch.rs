@@ -12,8 +12,8 @@ use crate::names::{BACKEND_COOKIE, BACKEND_VERSION, env};
 pub struct Launch {
     /// The app version to speak: 5, or the lowest of ours, which the host then refuses by itself.
     pub(super) app_version: u32,
-    /// The host's certificate; without one there is no TLS.
-    pub(super) host_certificate: Option<CertificateDer<'static>>,
+    /// The host's certificate, the only one that is accepted.
+    pub(super) host_certificate: CertificateDer<'static>,
     /// Where sockets go.
     socket_dir: PathBuf,
     /// Who they are given to.
@@ -68,7 +68,7 @@ impl Launch {
         let given = |name: &str| variable(name).filter(|text| !text.is_empty());
         Ok(Self {
             app_version: BACKEND_VERSION,
-            host_certificate: Some(tls::certificate_from_pem(&certificate)?),
+            host_certificate: tls::certificate_from_pem(&certificate)?,
             socket_dir: given(env::UNIX_SOCKET_DIR).map_or_else(std::env::temp_dir, PathBuf::from),
             socket_group: given(env::UNIX_SOCKET_GROUP),
             metadata_mode: of_vault(env::METADATA_MODE).as_deref() == Some("true"),

@@ -32,7 +32,7 @@ pub(super) struct Parts {
     pub(super) metadata_mode: bool,
     pub(super) options: Options,
     pub(super) factory: Arc<dyn Factory>,
-    pub(super) client_tls: Option<Arc<ClientConfig>>,
+    pub(super) client_tls: Arc<ClientConfig>,
     pub(super) tasks: Tasks,
     pub(super) shut_down: CancellationToken,
 }

@@ -192,7 +192,7 @@ impl Instance {
         };
         let reply = self
             .connection
-            .call(client.handle_request(self.request(args)))
+            .call(Box::pin(client.handle_request(self.request(args))))
             .await?;
         Ok(answer_from_wire(reply.response, reply.err)??)
     }
@@ -209,7 +209,7 @@ impl Instance {
         };
         let reply = self
             .connection
-            .call(client.handle_existence_check(self.request(args)))
+            .call(Box::pin(client.handle_existence_check(self.request(args))))
             .await?;
         match reply.err.map(PluginError::from_wire) {
             None => Ok(reply.check_found.then_some(reply.exists)),

@@ -129,6 +129,11 @@ fn on_read_and_write(spec: PathSpec<Fault>, answer: fn(&Fault, Call) -> Answer) 
     .on_write(move |e, _, call| Box::pin(async move { answer(e, call) }))
 }
 
+#[expect(clippy::panic, reason = "a test asks for it")]
+fn panicking(_: &Fault, _: Call) -> Answer {
+    panic!("fault: panicking as told")
+}
+
 fn data(value: &(impl Serialize + ?Sized)) -> Answer {
     let object = JsonObject::from_serialize(value);
     let object = object.map_err(|error| Error::internal(error.to_string()))?;

@@ -1,0 +1,184 @@
+//! Calls from the plugin back to the host.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use linchpin_engine::{Access, Error as EngineError, Page, StorageEntry};
+use linchpin_model::{Operation, Response};
+
+use crate::pair::{Pair, request};
+use crate::store::Store;
+
+fn entry(key: &str, value: &str) -> StorageEntry {
+    StorageEntry {
+        key: key.to_owned(),
+        value: value.to_owned().into(),
+        seal_wrap: true,
+    }
+}
+
+#[tokio::test]
+async fn storage_is_read_written_listed_and_deleted() {
+    let pair = Pair::new(|engine, ctx, _| async move {
+        let storage = &engine.storage;
+        for key in ["a", "b/c", "b/d", "e"] {
+            storage.put(&ctx, entry(key, key)).await?;
+        }
+        let found = storage.get(&ctx, "b/c").await?;
+        assert_eq!(found, Some(entry("b/c", "b/c")));
+        assert_eq!(storage.get(&ctx, "none").await?, None);
+        assert_eq!(
+            storage.list(&ctx, "", Page::default()).await?,
+            ["a", "b/", "e"]
+        );
+        let page = Page {
+            after: "a".to_owned(),
+            limit: 1,
+        };
+        assert_eq!(storage.list(&ctx, "", page).await?, ["b/"]);
+        storage.delete(&ctx, "a").await?;
+        Ok(None)
+    })
+    .await;
+    let store = Arc::new(Store::default());
+    let instance = pair.mount(&store).await;
+    let done = instance
+        .handle_request(&request(Operation::Read, "x"))
+        .await;
+    assert!(done.unwrap().is_none());
+    let keys: Vec<String> = store.entries.lock().keys().cloned().collect();
+    assert_eq!(keys, ["b/c", "b/d", "e"]);
+    assert!(!instance.asks_transactional());
+}
+
+#[tokio::test]
+async fn a_storage_refusal_keeps_its_text() {
+    let pair = Pair::new(|engine, ctx, _| async move {
+        let refused = engine.storage.put(&ctx, entry("a", "b")).await.unwrap_err();
+        Ok(Some(Response::warning(refused.to_string())))
+    })
+    .await;
+    let store = Arc::new(Store::default());
+    store.in_setup.store(true, Ordering::Relaxed);
+    let instance = pair.mount(&store).await;
+    let answer = instance
+        .handle_request(&request(Operation::Read, "x"))
+        .await;
+    let warnings = answer.unwrap().unwrap().warnings;
+    assert_eq!(warnings, ["cannot write to storage during setup"]);
+}
+
+#[tokio::test]
+async fn a_transaction_is_all_or_nothing() {
+    let pair = Pair::new(|engine, ctx, request| async move {
+        let mut tx = engine.storage.begin(&ctx, Access::ReadWrite).await?;
+        tx.put(entry("one", "1")).await?;
+        tx.put(entry("two", "2")).await?;
+        assert!(tx.get("one").await?.is_some());
+        assert!(
+            engine.storage.get(&ctx, "one").await?.is_none(),
+            "not before the commit"
+        );
+        assert_eq!(tx.list("", Page::default()).await?, ["one", "two"]);
+        if request.path == "commit" {
+            tx.commit().await?;
+        }
+        Ok(None)
+    })
+    .await;
+    let store = Arc::new(Store::default());
+    let instance = pair.mount(&store).await;
+    for (path, entries) in [("drop", 0), ("commit", 2)] {
+        let done = instance
+            .handle_request(&request(Operation::Read, path))
+            .await;
+        assert!(done.unwrap().is_none());
+        assert_eq!(store.entries.lock().len(), entries, "{path}");
+    }
+    assert!(instance.asks_transactional());
+}
+
+#[tokio::test]
+async fn what_a_plugin_leaves_open_is_rolled_back() {
+    let pair = Pair::new(|engine, ctx, _| async move {
+        let mut tx = engine.storage.begin(&ctx, Access::ReadWrite).await?;
+        tx.put(entry("one", "1")).await?;
+        std::mem::forget(tx);
+        Ok(None)
+    })
+    .await;
+    let store = Arc::new(Store::default());
+    let instance = pair.mount(&store).await;
+    instance
+        .handle_request(&request(Operation::Read, "x"))
+        .await
+        .unwrap();
+    assert_eq!(instance.roll_back_transactions(), 1);
+    assert_eq!(instance.roll_back_transactions(), 0);
+    assert!(store.entries.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_host_has_ended_does_not_commit() {
+    let (begun, ended) = (
+        Arc::new(tokio::sync::Notify::new()),
+        Arc::new(tokio::sync::Notify::new()),
+    );
+    let (begin, end) = (Arc::clone(&begun), Arc::clone(&ended));
+    let pair = Pair::new(move |engine, ctx, _| {
+        let (begin, end) = (Arc::clone(&begin), Arc::clone(&end));
+        async move {
+            let mut tx = engine.storage.begin(&ctx, Access::ReadWrite).await?;
+            tx.put(entry("one", "1")).await?;
+            begin.notify_one();
+            end.notified().await;
+            tx.commit().await.map_err(EngineError::from)?;
+            Ok(None)
+        }
+    })
+    .await;
+    let store = Arc::new(Store::default());
+    let instance = pair.mount(&store).await;
+    let asked = request(Operation::Read, "x");
+    let (outcome, ()) = tokio::join!(instance.handle_request(&asked), async {
+        begun.notified().await;
+        instance.roll_back_transactions();
+        ended.notify_one();
+    });
+    let error = outcome.unwrap_err().to_string();
+    assert!(
+        error.contains("already committed or rolled back"),
+        "{error}"
+    );
+    assert!(store.entries.lock().is_empty());
+}
+
+#[tokio::test]
+async fn the_system_view_arrives() {
+    let pair = Pair::new(|engine, ctx, _| async move {
+        let system = &engine.system;
+        assert_eq!(
+            engine.config.get("plugin_name").map(String::as_str),
+            Some("test")
+        );
+        assert_eq!(system.default_lease_ttl().as_secs(), 11);
+        assert_eq!(system.max_lease_ttl().as_secs(), 22);
+        assert!(system.tainted() && system.local_mount() && !system.caching_disabled());
+        assert_eq!(system.replication_state().0, 12288);
+        assert_eq!(system.plugin_environment().version, "1.2.3");
+        assert_eq!(system.cluster_info().id, "cluster");
+        assert_eq!(system.cluster_info().name, "");
+        let password = system.generate_password(&ctx, "p").await?;
+        let refused = system.generate_password(&ctx, "").await.unwrap_err();
+        Ok(Some(
+            Response::warning(password).with_warning(refused.to_string()),
+        ))
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    let answer = instance
+        .handle_request(&request(Operation::Read, "x"))
+        .await;
+    let warnings = answer.unwrap().unwrap().warnings;
+    assert_eq!(warnings, ["password by p", "no password policy specified"]);
+}

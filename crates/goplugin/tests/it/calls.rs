@@ -1,0 +1,231 @@
+//! Calls from the host to the plugin.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use linchpin_engine::Error as EngineError;
+use linchpin_goplugin::host::Error;
+use linchpin_model::{ErrorKind, JsonObject, Operation, PluginType, Response};
+use tokio::sync::Notify;
+
+use crate::pair::{Pair, request, setup};
+use crate::store::Store;
+
+async fn echo_pair() -> Pair {
+    Pair::new(|_, _, request| async move { Ok(request.data.map(Response::data)) }).await
+}
+
+#[tokio::test]
+async fn an_instance_says_what_it_is() {
+    let pair = echo_pair().await;
+    assert!(pair.host.multiplexing_supported().await.unwrap());
+    pair.host.health().await.unwrap();
+    let instance = pair.mount(&Arc::default()).await;
+    assert_eq!(
+        instance.plugin_type().await.unwrap(),
+        Some(PluginType::Secret)
+    );
+    assert_eq!(instance.version().await.unwrap(), "v1.2.3");
+    assert_eq!(instance.special_paths().await.unwrap().root, ["config"]);
+    instance.initialize().await.unwrap();
+    instance.invalidate_key("x").await.unwrap();
+    assert!(pair.host.calls_answered() >= 6);
+}
+
+#[tokio::test]
+async fn data_keeps_every_digit_and_twenty_mebibytes_pass() {
+    let pair = echo_pair().await;
+    let instance = pair.mount(&Arc::default()).await;
+    let mut asked = request(Operation::Update, "x");
+    let big = format!(
+        r#"{{"n":12345678901234567890123,"s":"{}"}}"#,
+        "x".repeat(20 << 20)
+    );
+    asked.data = Some(JsonObject::from_text(big).unwrap());
+    let answer = instance.handle_request(&asked).await.unwrap().unwrap();
+    assert_eq!(answer.data, asked.data);
+}
+
+#[tokio::test]
+async fn two_instances_of_one_process_do_not_see_each_others_data() {
+    let pair = Pair::new(|engine, ctx, request| async move {
+        let found = engine.storage.get(&ctx, &request.path).await?;
+        Ok(found.map(|entry| Response::warning(String::from_utf8_lossy(&entry.value))))
+    })
+    .await;
+    let (a, b) = (Arc::new(Store::default()), Arc::new(Store::default()));
+    for (store, value) in [(&a, "of a"), (&b, "of b")] {
+        let entry = linchpin_engine::StorageEntry {
+            key: "same".to_owned(),
+            value: value.into(),
+            seal_wrap: false,
+        };
+        store.entries.lock().insert("same".to_owned(), entry);
+    }
+    let (one, two) = (pair.mount(&a).await, pair.mount(&b).await);
+    assert_ne!(one.id(), two.id());
+    for (instance, value) in [(&one, "of a"), (&two, "of b")] {
+        let answer = instance
+            .handle_request(&request(Operation::Read, "same"))
+            .await;
+        assert_eq!(answer.unwrap().unwrap().warnings, [value]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_setup_says_why_and_leaves_no_socket() {
+    let pair = echo_pair().await;
+    let mut refused = setup(&Arc::default());
+    refused.config.insert("refuse".to_owned(), String::new());
+    let error = pair.host.setup(refused).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Setup(text) if text == "refused as told"),
+        "{error}"
+    );
+    let socket = pair.folder.join("b1");
+    while socket.exists() {
+        tokio::task::yield_now().await;
+    }
+    pair.mount(&Arc::default()).await;
+}
+
+#[tokio::test]
+async fn errors_keep_their_class_and_a_panic_is_one_with_a_text() {
+    let pair = Pair::new(|_, _, request| async move {
+        match request.path.as_str() {
+            "denied" => Err(EngineError::permission_denied()),
+            "panic" => panic!("as told"),
+            _ => Err(EngineError::unsupported_path()),
+        }
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    for (path, kind, text) in [
+        ("denied", ErrorKind::PermissionDenied, "permission denied"),
+        (
+            "panic",
+            ErrorKind::Internal,
+            "the plugin panicked while it served the request",
+        ),
+        ("else", ErrorKind::NotFound, "unsupported path"),
+    ] {
+        let error = instance
+            .handle_request(&request(Operation::Read, path))
+            .await
+            .unwrap_err();
+        let error = EngineError::from(error);
+        assert_eq!(
+            (error.kind(), error.messages()),
+            (kind, &[text.to_owned()][..])
+        );
+    }
+    pair.host.health().await.unwrap();
+}
+
+#[tokio::test]
+async fn existence_checks_tell_found_from_unchecked() {
+    let pair = echo_pair().await;
+    let instance = pair.mount(&Arc::default()).await;
+    let check = async |path| {
+        let asked = request(Operation::Update, path);
+        instance.existence_check(&asked).await.unwrap()
+    };
+    assert_eq!(check("missing").await, Some(false));
+    assert_eq!(check("unchecked").await, None);
+}
+
+#[tokio::test]
+async fn operations_that_an_engine_does_not_have_are_answered_as_such() {
+    let pair = Pair::new(|_, _, _| async { Err(EngineError::unsupported_path()) }).await;
+    let instance = pair.mount(&Arc::default()).await;
+    let resolved = instance
+        .resolve_path(&request(Operation::ResolvePath, "A/b"))
+        .await;
+    assert_eq!(resolved.unwrap(), None);
+    let rolled_back = instance
+        .handle_request(&request(Operation::Rollback, ""))
+        .await;
+    assert!(rolled_back.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn dropping_a_call_cancels_it_in_the_plugin() {
+    let started = Arc::new(Notify::new());
+    let cancelled = Arc::new(Notify::new());
+    let (begin, end) = (Arc::clone(&started), Arc::clone(&cancelled));
+    let pair = Pair::new(move |_, ctx, _| {
+        let (begin, end) = (Arc::clone(&begin), Arc::clone(&end));
+        async move {
+            begin.notify_one();
+            ctx.cancel.cancelled().await;
+            end.notify_one();
+            Ok(None)
+        }
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    let asked = request(Operation::Read, "x");
+    tokio::select! {
+        _ = instance.handle_request(&asked) => panic!("it was not to end by itself"),
+        () = started.notified() => {}
+    }
+    cancelled.notified().await;
+    pair.host.health().await.unwrap();
+}
+
+#[tokio::test]
+async fn cleanup_twice_succeeds_and_then_nobody_is_there() {
+    let pair = echo_pair().await;
+    let instance = pair.mount(&Arc::default()).await;
+    instance.cleanup().await.unwrap();
+    instance.cleanup().await.unwrap();
+    let error = instance
+        .handle_request(&request(Operation::Read, "x"))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("no backend instance found"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn shutdown_ends_the_plugin_and_what_is_in_flight() {
+    let pair = Pair::new(|_, _, _| std::future::pending()).await;
+    let instance = pair.mount(&Arc::default()).await;
+    let asked = request(Operation::Read, "x");
+    let plugin = pair.plugin.as_ref().unwrap();
+    let (outcome, (), ()) = tokio::join!(
+        instance.handle_request(&asked),
+        pair.host.shutdown(Duration::from_secs(2)),
+        plugin.ended(),
+    );
+    assert!(matches!(outcome, Err(Error::ShutDown)), "{outcome:?}");
+    assert!(pair.host.is_closed());
+}
+
+#[tokio::test]
+async fn the_exit_of_the_process_ends_every_call() {
+    let pair = Pair::new(|_, _, _| std::future::pending()).await;
+    let instance = pair.mount(&Arc::default()).await;
+    let asked = request(Operation::Read, "x");
+    let (outcome, ()) = tokio::join!(instance.handle_request(&asked), async {
+        pair.exited.cancel();
+    });
+    assert!(matches!(outcome, Err(Error::ShutDown)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_call_after_the_connection_broke_was_surely_not_delivered() {
+    let mut pair = echo_pair().await;
+    let instance = pair.mount(&Arc::default()).await;
+    drop(pair.plugin.take());
+    while !pair.host.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    let error = instance
+        .handle_request(&request(Operation::Read, "x"))
+        .await
+        .unwrap_err();
+    assert!(error.is_not_delivered(), "{error:?}");
+}

@@ -1,0 +1,7 @@
+//! Both sides of the wire in one process: a host and a plugin that are really connected, by sockets and TLS.
+
+mod callbacks;
+mod calls;
+mod pair;
+mod peers;
+mod store;

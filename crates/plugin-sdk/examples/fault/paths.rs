@@ -75,9 +75,7 @@ pub(super) fn table() -> Table<Fault> {
         on_read_and_write(Row::new("exit", "Ends the process.").any_field(), |_, _| {
             std::process::exit(7)
         }),
-        on_read_and_write(Row::new("panic", "Panics.").any_field(), |_, _| {
-            panic!("fault: panicking as told")
-        }),
+        on_read_and_write(Row::new("panic", "Panics.").any_field(), panicking),
         on_read_and_write(
             Row::new("echo", "Answers what was sent.").any_field(),
             |_, call| Ok(Some(Response::data(call.request.data.unwrap_or_default()))),

@@ -8,6 +8,7 @@ use rustix::process::{
     pidfd_send_signal, waitid,
 };
 use std::fmt;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use tokio::io::Interest;
@@ -65,6 +66,8 @@ impl fmt::Display for Exit {
 pub struct Child {
     pid: u32,
     pidfd: OwnedFd,
+    /// `/proc/<pid>/statm`, open for the whole life of the process.
+    memory: Option<File>,
     exit: watch::Receiver<Option<Exit>>,
 }
 
@@ -85,7 +88,20 @@ impl Child {
     /// Whether it runs at this very moment: asks the kernel, so it is never behind.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.exit.borrow().is_none() && !has_ended(&self.pidfd)
+        self.exit.borrow().is_none() && !has_ended(&self.pidfd) && self.has_memory()
+    }
+
+    /// A killed process whose first thread is a zombie, while others are still being taken down,
+    /// has no memory any more: everybody can see its end then, but its pidfd does not say so yet.
+    fn has_memory(&self) -> bool {
+        let Some(memory) = &self.memory else {
+            return true;
+        };
+        let mut pages = [0_u8; 2];
+        match rustix::io::pread(memory, &mut pages, 0) {
+            Ok(_) => pages != *b"0 ",
+            Err(_) => false,
+        }
     }
 
     /// Waits for its end. Any number of tasks may wait.
@@ -173,6 +189,7 @@ impl Raw {
         let copy = || rustix::io::fcntl_dupfd_cloexec(pidfd, 3).map_err(|e| failed(e.into()));
         let ended = register(copy()?).map_err(failed)?;
         let pidfd = copy()?;
+        let memory = File::open(format!("/proc/{}/statm", self.pid)).ok();
         self.pidfd = None; // from here on the task reaps
         let (publish, exit) = watch::channel(None);
         let pid = self.pid;
@@ -190,6 +207,7 @@ impl Raw {
             child: Child {
                 pid: pid.as_raw_nonzero().get().unsigned_abs(),
                 pidfd,
+                memory,
                 exit,
             },
             stdout,

@@ -2,5 +2,7 @@
 
 #![cfg(test)]
 
+mod plugins;
 mod scratch;
 mod spawning;
+mod world;

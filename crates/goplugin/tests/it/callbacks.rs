@@ -7,7 +7,7 @@ use linchpin_engine::{Access, Error as EngineError, Page, StorageEntry};
 use linchpin_model::{Operation, Response};
 
 use crate::pair::{Pair, request};
-use crate::store::Store;
+use crate::store::{STUCK, Store};
 
 fn entry(key: &str, value: &str) -> StorageEntry {
     StorageEntry {
@@ -181,4 +181,26 @@ async fn the_system_view_arrives() {
         .await;
     let warnings = answer.unwrap().unwrap().warnings;
     assert_eq!(warnings, ["password by p", "no password policy specified"]);
+}
+
+/// A parked write of a fenced instance is such a call.
+#[tokio::test]
+async fn a_callback_that_hangs_ends_with_its_instance_and_holds_nothing_up() {
+    let pair = Pair::new(|engine, ctx, _| async move {
+        engine.storage.get(&ctx, STUCK).await?;
+        Ok(None)
+    })
+    .await;
+    let store = Arc::new(Store::default());
+    let instance = pair.mount(&store).await;
+    let asked = request(Operation::Read, "x");
+    let (outcome, cleaned) = tokio::join!(instance.handle_request(&asked), async {
+        store.reached.cancelled().await;
+        instance.cleanup().await
+    });
+    cleaned.unwrap();
+    assert!(outcome.is_err());
+    store.released.cancelled().await;
+    // Waits for every task of the connection.
+    pair.host.shutdown(std::time::Duration::from_secs(1)).await;
 }

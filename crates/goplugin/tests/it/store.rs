@@ -10,6 +10,7 @@ use linchpin_engine::{
     StorageError, StorageView, SystemView, Transaction,
 };
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 /// Entries by key.
 #[derive(Default)]
@@ -17,7 +18,13 @@ pub(crate) struct Store {
     pub(crate) entries: Arc<Mutex<BTreeMap<String, StorageEntry>>>,
     /// Whether writes are refused, as during Setup.
     pub(crate) in_setup: AtomicBool,
+    /// Cancelled when a read of [`STUCK`] has begun, and when it has been dropped.
+    pub(crate) reached: CancellationToken,
+    pub(crate) released: CancellationToken,
 }
+
+/// A key whose read never ends.
+pub(crate) const STUCK: &str = "stuck";
 
 type Entries = BTreeMap<String, StorageEntry>;
 
@@ -44,7 +51,15 @@ impl StorageView for Store {
         _: &'a Context,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>> {
-        Box::pin(async move { Ok(self.entries.lock().get(key).cloned()) })
+        Box::pin(async move {
+            if key == STUCK {
+                let dropped = self.released.clone();
+                let _released = dropped.drop_guard();
+                self.reached.cancel();
+                std::future::pending::<()>().await;
+            }
+            Ok(self.entries.lock().get(key).cloned())
+        })
     }
 
     fn list<'a>(

@@ -88,3 +88,30 @@ impl StorageView for SetupView {
         self.inner.begin(ctx, access)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Nothing;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn nothing_is_written_before_initialize() {
+        let view = SetupView::new(Arc::new(Nothing));
+        let ctx = Context::internal(CancellationToken::new());
+        let entry = || StorageEntry {
+            key: "k".to_owned(),
+            value: "v".into(),
+            seal_wrap: false,
+        };
+        let text = "cannot write to storage during setup";
+        let refused = view.put(&ctx, entry()).await.unwrap_err();
+        assert_eq!(refused.to_string(), text);
+        let refused = view.delete(&ctx, "k").await.unwrap_err();
+        assert_eq!(refused.to_string(), text);
+        assert!(view.get(&ctx, "k").await.unwrap().is_none());
+        view.open();
+        view.put(&ctx, entry()).await.unwrap();
+        view.delete(&ctx, "k").await.unwrap();
+    }
+}

@@ -92,7 +92,7 @@ async fn ask(
 }
 
 /// An empty storage.
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl StorageView for Nothing {
     fn get<'a>(

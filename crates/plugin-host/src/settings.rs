@@ -82,7 +82,7 @@ impl Default for RestartSettings {
     fn default() -> Self {
         Self {
             first_pause: Duration::from_millis(200),
-            longest_pause: Duration::from_secs(30),
+            longest_pause: Duration::from_secs(5),
             stable_after: Duration::from_secs(60),
             breaker_after: 5,
         }

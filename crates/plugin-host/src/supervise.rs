@@ -195,12 +195,13 @@ impl Supervised {
             generation = self.generation, restarts, "plugin process started again"
         );
         *self.now.lock() = Now::Running(Arc::clone(&process));
-        let instances = self.instances.lock().clone();
-        for instance in instances {
-            if !process.is_alive() {
-                break; // its exit is the next thing that is seen
-            }
-            instance.bind_again(&process).await;
+        // Each in a task of its own: one that hangs in its Setup holds up neither its siblings nor
+        // the watch over the process.
+        for instance in self.instances.lock().iter().cloned() {
+            let process = Arc::clone(&process);
+            self.host
+                .tracker
+                .spawn(async move { instance.bind_again(&process).await });
         }
         Ok(process)
     }
@@ -255,9 +256,16 @@ impl Supervised {
 
     async fn finish(&self, process: &Process) {
         let instances = self.instances.lock().clone();
-        let cleanups = instances.iter().map(|instance| instance.say_goodbye());
-        for cleanup in cleanups {
-            let _ = tokio::time::timeout(LAST_CLEANUP, cleanup).await;
+        let goodbyes: Vec<_> = instances
+            .into_iter()
+            .map(|instance| {
+                self.host.tracker.spawn(async move {
+                    let _ = tokio::time::timeout(LAST_CLEANUP, instance.say_goodbye()).await;
+                })
+            })
+            .collect();
+        for goodbye in goodbyes {
+            let _ = goodbye.await;
         }
         self.tell(&Bond::Ended);
         process.stop(self.host.settings.plugin_stop_timeout).await;

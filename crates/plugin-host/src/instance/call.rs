@@ -49,14 +49,22 @@ impl Core {
                     return Err(cancelled.into());
                 }
             };
-            let exit = bound.process.exit_soon().await;
-            if exit.is_none() && bound.wire.connection().is_closed() {
+            // A stream that was refused on a connection that goes on is no sign of an end.
+            let lost = bound.wire.connection().is_closed() || !bound.process.is_alive();
+            let exit = if lost || !error.is_not_delivered() {
+                bound.process.exit_soon().await
+            } else {
+                None
+            };
+            if lost && exit.is_none() {
                 // A connection is never made again: without it the process is of no use.
                 bound.process.kill();
             }
             if !sent_before && (harmless || error.is_not_delivered()) {
                 sent_before = true;
-                self.unbound(&bound).await;
+                if lost || exit.is_some() {
+                    self.unbound(&bound).await;
+                }
                 continue;
             }
             let how = exit.map_or_else(

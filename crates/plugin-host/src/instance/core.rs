@@ -61,6 +61,8 @@ pub(crate) struct Core {
     pub(super) calls: Semaphore,
     pub(super) bond: watch::Sender<Bond>,
     home: Mutex<Option<Home>>,
+    /// One binding after the other, so that the newest process has the last word.
+    binding: tokio::sync::Mutex<()>,
     /// Set up by the core's own call: from then on the supervisor binds it again.
     prepared: AtomicBool,
     initialized: AtomicBool,
@@ -94,6 +96,7 @@ impl Core {
             system: prepare.system,
             bond: watch::Sender::new(Bond::Starting),
             home: Mutex::new(None),
+            binding: tokio::sync::Mutex::new(()),
             prepared: AtomicBool::new(false),
             initialized: AtomicBool::new(false),
             retired: AtomicBool::new(false),
@@ -264,11 +267,15 @@ impl Core {
 
     /// The supervisor's call: a new process runs, or the old one may take it now.
     pub(crate) async fn bind_again(&self, process: &Arc<Process>) {
-        if !self.prepared.load(Ordering::Acquire) || self.retired.load(Ordering::Acquire) {
-            return;
+        let _one_at_a_time = self.binding.lock().await;
+        let is_wanted =
+            self.prepared.load(Ordering::Acquire) && !self.retired.load(Ordering::Acquire);
+        if !is_wanted || !process.is_alive() {
+            return; // gone, or its process is: then the next one is on its way
         }
         match self.bind(process).await {
             Ok((bound, _)) => self.set_bond(Bond::Bound(bound)),
+            Err(_) if !process.is_alive() => {}
             Err(error) => {
                 tracing::warn!(
                     plugin = self.entry.name, mount = self.mount.path, %error,

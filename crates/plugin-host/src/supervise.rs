@@ -197,7 +197,8 @@ impl Supervised {
         *self.now.lock() = Now::Running(Arc::clone(&process));
         // Each in a task of its own: one that hangs in its Setup holds up neither its siblings nor
         // the watch over the process.
-        for instance in self.instances.lock().iter().cloned() {
+        let instances = self.instances.lock().clone();
+        for instance in instances {
             let process = Arc::clone(&process);
             self.host
                 .tracker

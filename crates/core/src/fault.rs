@@ -7,7 +7,11 @@
 #[cfg(feature = "fault-injection")]
 pub(crate) fn is_set(fault: &str) -> bool {
     static FAULTS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| {
-        std::env::var("LINCHPIN_FAULT").unwrap_or_default().split(',').map(str::to_owned).collect()
+        std::env::var("LINCHPIN_FAULT")
+            .unwrap_or_default()
+            .split(',')
+            .map(str::to_owned)
+            .collect()
     });
     FAULTS.iter().any(|f| f == fault)
 }

@@ -25,7 +25,10 @@ pub struct GateLimits {
 
 impl Default for GateLimits {
     fn default() -> Self {
-        Self { queue: 1000, attempt: Duration::from_secs(5) }
+        Self {
+            queue: 1000,
+            attempt: Duration::from_secs(5),
+        }
     }
 }
 
@@ -106,7 +109,13 @@ impl Gate {
     #[must_use]
     pub fn new(instance: Arc<Instance>, limits: GateLimits) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State { phase: Phase::Open, instance, running: BTreeMap::new(), next: 0, waiting: 0 }),
+            state: Mutex::new(State {
+                phase: Phase::Open,
+                instance,
+                running: BTreeMap::new(),
+                next: 0,
+                waiting: 0,
+            }),
             opened: Notify::new(),
             idle: Notify::new(),
             limits,
@@ -152,7 +161,11 @@ impl Gate {
         state.next += 1;
         state.running.insert(number, Instant::now());
         let instance = Arc::clone(&state.instance);
-        Ok(Ticket { gate: Arc::clone(self), number, instance })
+        Ok(Ticket {
+            gate: Arc::clone(self),
+            number,
+            instance,
+        })
     }
 
     fn join_queue(self: &Arc<Self>) -> Result<Waiting, Refused> {
@@ -173,9 +186,14 @@ impl Gate {
     ///
     /// # Errors
     /// Who is still inside.
-    pub async fn close_and_drain(self: &Arc<Self>, limit: Duration) -> Result<Closed, StillRunning> {
+    pub async fn close_and_drain(
+        self: &Arc<Self>,
+        limit: Duration,
+    ) -> Result<Closed, StillRunning> {
         self.state.lock().phase = Phase::Closed;
-        let closed = Closed { gate: Some(Arc::clone(self)) };
+        let closed = Closed {
+            gate: Some(Arc::clone(self)),
+        };
         let drained = tokio::time::timeout(self.limits.attempt.min(limit), self.wait_idle()).await;
         match drained {
             Ok(()) => Ok(closed),
@@ -184,7 +202,10 @@ impl Gate {
                 drop(closed);
                 match still {
                     // The last one left between the two.
-                    None => Err(StillRunning { count: 0, oldest: Duration::ZERO }),
+                    None => Err(StillRunning {
+                        count: 0,
+                        oldest: Duration::ZERO,
+                    }),
                     Some(still) => Err(still),
                 }
             }
@@ -196,7 +217,10 @@ impl Gate {
     pub fn still_running(&self) -> Option<StillRunning> {
         let state = self.state.lock();
         let oldest = state.running.values().min()?;
-        Some(StillRunning { count: state.running.len(), oldest: oldest.elapsed() })
+        Some(StillRunning {
+            count: state.running.len(),
+            oldest: oldest.elapsed(),
+        })
     }
 
     /// Returns when nobody is inside.
@@ -290,15 +314,23 @@ mod tests {
     async fn a_request_that_waits_gets_the_new_instance() {
         let gate = gate(GateLimits::default());
         let inside = gate.enter(&ctx()).await.unwrap();
-        let closing = { let gate = Arc::clone(&gate); async move { gate.close_and_drain(Duration::from_secs(5)).await } };
+        let closing = {
+            let gate = Arc::clone(&gate);
+            async move { gate.close_and_drain(Duration::from_secs(5)).await }
+        };
         tokio::pin!(closing);
         assert!(futures_util::poll!(&mut closing).is_pending());
-        let waiting = { let gate = Arc::clone(&gate); async move { gate.enter(&ctx()).await } };
+        let waiting = {
+            let gate = Arc::clone(&gate);
+            async move { gate.enter(&ctx()).await }
+        };
         tokio::pin!(waiting);
         assert!(futures_util::poll!(&mut waiting).is_pending());
         assert_eq!(gate.try_enter().err(), Some(Refused::Busy));
         drop(inside);
-        let Ok(closed) = closing.await else { panic!("not idle") };
+        let Ok(closed) = closing.await else {
+            panic!("not idle")
+        };
         closed.open_on(instance(2));
         assert_eq!(waiting.await.ok().unwrap().instance().number(), 2);
     }
@@ -307,16 +339,30 @@ mod tests {
     async fn a_gate_that_does_not_drain_opens_on_the_old_instance() {
         let gate = gate(GateLimits::default());
         let inside = gate.enter(&ctx()).await.unwrap();
-        let still = gate.close_and_drain(Duration::from_secs(5)).await.err().unwrap();
+        let still = gate
+            .close_and_drain(Duration::from_secs(5))
+            .await
+            .err()
+            .unwrap();
         assert_eq!(still.count, 1);
-        assert_eq!(gate.enter(&ctx()).await.ok().unwrap().instance().number(), 1);
+        assert_eq!(
+            gate.enter(&ctx()).await.ok().unwrap().instance().number(),
+            1
+        );
         drop(inside);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_queue_is_bounded_and_a_caller_may_leave_it() {
-        let gate = gate(GateLimits { queue: 1, ..GateLimits::default() });
-        let closed = gate.close_and_drain(Duration::from_secs(5)).await.ok().unwrap();
+        let gate = gate(GateLimits {
+            queue: 1,
+            ..GateLimits::default()
+        });
+        let closed = gate
+            .close_and_drain(Duration::from_secs(5))
+            .await
+            .ok()
+            .unwrap();
         let gone = ctx();
         {
             let first = gate.enter(&gone);
@@ -333,7 +379,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_at_a_removed_mount_is_refused() {
         let gate = gate(GateLimits::default());
-        let _closed = gate.close_and_drain(Duration::from_secs(5)).await.ok().unwrap();
+        let _closed = gate
+            .close_and_drain(Duration::from_secs(5))
+            .await
+            .ok()
+            .unwrap();
         let waiting = ctx();
         let waiting = gate.enter(&waiting);
         tokio::pin!(waiting);

@@ -19,10 +19,20 @@ pub struct Instance {
 
 impl Instance {
     /// An instance; numbers are never reused while the server runs.
-    pub(crate) fn new(backend: Arc<dyn Backend>, running: Running, view: Option<Arc<InstanceView>>) -> Arc<Self> {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        running: Running,
+        view: Option<Arc<InstanceView>>,
+    ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { number, backend, running, view, abort: Mutex::new(CancellationToken::new()) })
+        Arc::new(Self {
+            number,
+            backend,
+            running,
+            view,
+            abort: Mutex::new(CancellationToken::new()),
+        })
     }
 
     /// Its number.
@@ -77,10 +87,18 @@ pub(crate) mod tests {
         fn initialize<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<(), Error>> {
             Box::pin(async { Ok(()) })
         }
-        fn handle<'a>(&'a self, _: &'a Context, _: Request) -> BoxFuture<'a, Result<Option<Response>, Error>> {
+        fn handle<'a>(
+            &'a self,
+            _: &'a Context,
+            _: Request,
+        ) -> BoxFuture<'a, Result<Option<Response>, Error>> {
             Box::pin(async { Ok(None) })
         }
-        fn exists<'a>(&'a self, _: &'a Context, _: &'a Request) -> BoxFuture<'a, Result<Option<bool>, Error>> {
+        fn exists<'a>(
+            &'a self,
+            _: &'a Context,
+            _: &'a Request,
+        ) -> BoxFuture<'a, Result<Option<bool>, Error>> {
             Box::pin(async { Ok(None) })
         }
         fn invalidate<'a>(&'a self, _: &'a Context, _: &'a str) -> BoxFuture<'a, ()> {

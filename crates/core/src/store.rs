@@ -28,17 +28,39 @@ impl Store {
 
     /// Reads one entry.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Stored>, StorageError> {
-        let entry = self.barrier.get(&Key::new(key)).await.map_err(|e| failed("read", e))?;
-        Ok(entry.map(|e| Stored { value: e.value, token: e.version }))
+        let entry = self
+            .barrier
+            .get(&Key::new(key))
+            .await
+            .map_err(|e| failed("read", e))?;
+        Ok(entry.map(|e| Stored {
+            value: e.value,
+            token: e.version,
+        }))
     }
 
     /// The immediate children of `prefix`, which ends in `/`.
-    pub(crate) async fn list(&self, prefix: &str, page: &Page) -> Result<Vec<String>, StorageError> {
-        let limit = if page.limit == 0 { usize::MAX } else { page.limit };
-        let found = self.barrier.list(&Prefix::new(prefix), linchpin_barrier::Page::all()).await;
+    pub(crate) async fn list(
+        &self,
+        prefix: &str,
+        page: &Page,
+    ) -> Result<Vec<String>, StorageError> {
+        let limit = if page.limit == 0 {
+            usize::MAX
+        } else {
+            page.limit
+        };
+        let found = self
+            .barrier
+            .list(&Prefix::new(prefix), linchpin_barrier::Page::all())
+            .await;
         let names = found.map_err(|e| failed("list", e))?.names;
         let after = page.after.as_str();
-        Ok(names.into_iter().filter(|name| name.as_str() > after).take(limit).collect())
+        Ok(names
+            .into_iter()
+            .filter(|name| name.as_str() > after)
+            .take(limit)
+            .collect())
     }
 
     /// Every key below `prefix`, in full.
@@ -47,7 +69,11 @@ impl Store {
         while let Some(folder) = folders.pop() {
             for name in self.list(&folder, &Page::default()).await? {
                 let full = format!("{folder}{name}");
-                if name.ends_with('/') { folders.push(full) } else { keys.push(full) }
+                if name.ends_with('/') {
+                    folders.push(full)
+                } else {
+                    keys.push(full)
+                }
             }
         }
         Ok(keys)
@@ -69,7 +95,11 @@ impl Store {
                 Change::Delete => batch.delete(Key::new(key)),
             };
         }
-        self.barrier.commit(batch).await.map(|_| ()).map_err(|e| failed("write", e))
+        self.barrier
+            .commit(batch)
+            .await
+            .map(|_| ())
+            .map_err(|e| failed("write", e))
     }
 }
 
@@ -77,6 +107,9 @@ fn failed(what: &str, error: Error) -> StorageError {
     match error {
         Error::Sealed => StorageError::Sealed,
         Error::Conflict { .. } => StorageError::Conflict,
-        other => StorageError::Failed { text: format!("{what} storage: {other}"), source: Some(Arc::new(other)) },
+        other => StorageError::Failed {
+            text: format!("{what} storage: {other}"),
+            source: Some(Arc::new(other)),
+        },
     }
 }

@@ -64,7 +64,11 @@ impl MountStorage {
     }
 
     fn start_recording(&self, view: u64) {
-        self.recordings.lock().push(Recording { view, keys: HashSet::new(), overflown: false });
+        self.recordings.lock().push(Recording {
+            view,
+            keys: HashSet::new(),
+            overflown: false,
+        });
     }
 
     fn stop_recording(&self, view: u64) {
@@ -87,6 +91,9 @@ impl MountStorage {
     /// Whether somebody else has written `key` since `view` was fenced.
     fn changed_since_fence(&self, view: u64, key: &str) -> bool {
         let recordings = self.recordings.lock();
-        recordings.iter().find(|r| r.view == view).is_none_or(|r| r.overflown || r.keys.contains(key))
+        recordings
+            .iter()
+            .find(|r| r.view == view)
+            .is_none_or(|r| r.overflown || r.keys.contains(key))
     }
 }

@@ -75,7 +75,12 @@ impl Buffer {
 
     /// The listing of `prefix` with the buffer read through. `stored` is the whole listing below,
     /// without those folders that hold nothing any more.
-    pub(crate) fn merge_listing(&self, prefix: &str, stored: Vec<String>, page: &Page) -> Vec<String> {
+    pub(crate) fn merge_listing(
+        &self,
+        prefix: &str,
+        stored: Vec<String>,
+        page: &Page,
+    ) -> Vec<String> {
         let mut names: BTreeSet<String> = stored.into_iter().collect();
         for (rest, change) in self.below(prefix) {
             match (rest.split_once('/'), change) {
@@ -91,8 +96,16 @@ impl Buffer {
                 _ => {}
             }
         }
-        let limit = if page.limit == 0 { usize::MAX } else { page.limit };
-        names.into_iter().filter(|name| name.as_str() > page.after.as_str()).take(limit).collect()
+        let limit = if page.limit == 0 {
+            usize::MAX
+        } else {
+            page.limit
+        };
+        names
+            .into_iter()
+            .filter(|name| name.as_str() > page.after.as_str())
+            .take(limit)
+            .collect()
     }
 }
 
@@ -122,8 +135,14 @@ mod tests {
         put(&mut buffer, "a/dir/x");
         buffer.set("a/old".to_owned(), Change::Delete);
         let stored = vec!["kept".to_owned(), "old".to_owned()];
-        assert_eq!(buffer.merge_listing("a/", stored.clone(), &Page::default()), ["dir/", "kept", "new"]);
-        let page = Page { after: "dir/".to_owned(), limit: 1 };
+        assert_eq!(
+            buffer.merge_listing("a/", stored.clone(), &Page::default()),
+            ["dir/", "kept", "new"]
+        );
+        let page = Page {
+            after: "dir/".to_owned(),
+            limit: 1,
+        };
         assert_eq!(buffer.merge_listing("a/", stored, &page), ["kept"]);
     }
 
@@ -144,6 +163,9 @@ mod tests {
         let mut buffer = Buffer::default();
         buffer.set("d/x".to_owned(), Change::Delete);
         buffer.set("top".to_owned(), Change::Delete);
-        assert_eq!(buffer.folders_with_deletions(""), BTreeSet::from(["d/".to_owned()]));
+        assert_eq!(
+            buffer.folders_with_deletions(""),
+            BTreeSet::from(["d/".to_owned()])
+        );
     }
 }

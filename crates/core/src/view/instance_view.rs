@@ -87,7 +87,10 @@ impl InstanceView {
         for (key, change) in &changes {
             overlay.set(key.clone(), change.clone());
         }
-        Overlay { changes, irreversible: self.irreversible.load(Ordering::SeqCst) }
+        Overlay {
+            changes,
+            irreversible: self.irreversible.load(Ordering::SeqCst),
+        }
     }
 
     /// The overlay is committed (or there was none): writes go to the barrier from now on.
@@ -148,7 +151,15 @@ impl InstanceView {
                     Phase::Live => return self.commit_one(key, change).await,
                     Phase::Replaced(successor) => {
                         let successor = successor.upgrade();
-                        return late::write(&self.storage, self.number, successor, ctx, key, change).await;
+                        return late::write(
+                            &self.storage,
+                            self.number,
+                            successor,
+                            ctx,
+                            key,
+                            change,
+                        )
+                        .await;
                     }
                     Phase::Fenced if crate::fault::is_set("fence-off") => {
                         return self.commit_one(key, change).await;
@@ -156,13 +167,18 @@ impl InstanceView {
                     Phase::Fenced => {}
                 }
             }
-            ctx.race(changed).await.map_err(|_| StorageError::Cancelled)?;
+            ctx.race(changed)
+                .await
+                .map_err(|_| StorageError::Cancelled)?;
         }
     }
 
     async fn commit_one(&self, key: &str, change: Change) -> Result<(), StorageError> {
         self.storage.note_write(self.number, key);
-        self.storage.store.commit_changes(&[], vec![(self.storage.full(key), change)]).await?;
+        self.storage
+            .store
+            .commit_changes(&[], vec![(self.storage.full(key), change)])
+            .await?;
         self.storage.writes.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
@@ -177,7 +193,10 @@ impl InstanceView {
         // that it cannot be taken back.
         if let Some(changes) = flushed {
             self.irreversible.store(true, Ordering::SeqCst);
-            let changes = changes.into_iter().map(|(key, change)| (self.storage.full(&key), change)).collect();
+            let changes = changes
+                .into_iter()
+                .map(|(key, change)| (self.storage.full(&key), change))
+                .collect();
             self.storage.store.commit_changes(&[], changes).await?;
         }
         Ok(())
@@ -193,21 +212,40 @@ impl InstanceView {
                 None => {}
             }
         }
-        Ok(self.storage.store.get(&self.storage.full(key)).await?.map(|stored| stored.value))
+        Ok(self
+            .storage
+            .store
+            .get(&self.storage.full(key))
+            .await?
+            .map(|stored| stored.value))
     }
 
     async fn names(&self, prefix: &str, page: Page) -> Result<Vec<String>, StorageError> {
         check_key(prefix)?;
         if !self.staged.load(Ordering::SeqCst) {
-            return self.storage.store.list(&self.storage.full(prefix), &page).await;
+            return self
+                .storage
+                .store
+                .list(&self.storage.full(prefix), &page)
+                .await;
         }
         let empty = self.overlay.lock().folders_with_deletions(prefix);
-        let mut stored = self.storage.store.list(&self.storage.full(prefix), &Page::default()).await?;
+        let mut stored = self
+            .storage
+            .store
+            .list(&self.storage.full(prefix), &Page::default())
+            .await?;
         for folder in empty {
-            let left = self.storage.store.keys_below(&self.storage.full(&format!("{prefix}{folder}"))).await?;
+            let left = self
+                .storage
+                .store
+                .keys_below(&self.storage.full(&format!("{prefix}{folder}")))
+                .await?;
             let overlay = self.overlay.lock();
             let is_deleted = |full: &String| {
-                full.strip_prefix(&self.storage.prefix).and_then(|key| overlay.get(key)) == Some(&Change::Delete)
+                full.strip_prefix(&self.storage.prefix)
+                    .and_then(|key| overlay.get(key))
+                    == Some(&Change::Delete)
             };
             if left.iter().all(is_deleted) {
                 stored.retain(|name| *name != folder);
@@ -222,7 +260,10 @@ impl InstanceView {
     }
 
     /// Commits a transaction: everything that it read is unchanged, or nothing happens.
-    pub(super) async fn commit_transaction(&self, tx: transaction::Parts) -> Result<(), StorageError> {
+    pub(super) async fn commit_transaction(
+        &self,
+        tx: transaction::Parts,
+    ) -> Result<(), StorageError> {
         let phase = self.hold().await;
         match &*phase {
             Phase::Setup if tx.changes.is_empty() => Ok(()),
@@ -231,7 +272,10 @@ impl InstanceView {
             // Rolled back by the fence; whoever runs it again is parked like any other writer.
             Phase::Fenced => Err(StorageError::Conflict),
             Phase::Staged => {
-                self.storage.store.commit_changes(&tx.unchanged, Vec::new()).await?;
+                self.storage
+                    .store
+                    .commit_changes(&tx.unchanged, Vec::new())
+                    .await?;
                 let mut overlay = self.overlay.lock();
                 for (key, change) in tx.changes.into_changes() {
                     overlay.set(key, change);
@@ -244,9 +288,14 @@ impl InstanceView {
                 for key in writes.keys() {
                     self.storage.note_write(self.number, key);
                 }
-                let changes =
-                    writes.into_iter().map(|(key, change)| (self.storage.full(&key), change)).collect();
-                self.storage.store.commit_changes(&tx.unchanged, changes).await?;
+                let changes = writes
+                    .into_iter()
+                    .map(|(key, change)| (self.storage.full(&key), change))
+                    .collect();
+                self.storage
+                    .store
+                    .commit_changes(&tx.unchanged, changes)
+                    .await?;
                 if wrote {
                     self.storage.writes.fetch_add(1, Ordering::SeqCst);
                 }
@@ -284,14 +333,25 @@ impl InstanceView {
 
     /// For a transaction: every key below a folder, relative to the mount.
     pub(super) async fn keys_below(&self, folder: &str) -> Result<Vec<String>, StorageError> {
-        let full = self.storage.store.keys_below(&self.storage.full(folder)).await?;
-        Ok(full.into_iter().filter_map(|k| k.strip_prefix(&self.storage.prefix).map(str::to_owned)).collect())
+        let full = self
+            .storage
+            .store
+            .keys_below(&self.storage.full(folder))
+            .await?;
+        Ok(full
+            .into_iter()
+            .filter_map(|k| k.strip_prefix(&self.storage.prefix).map(str::to_owned))
+            .collect())
     }
 }
 
 /// No key leaves the view: the prefix is put before it, and no store knows `..`.
 pub(super) fn check_key(key: &str) -> Result<(), StorageError> {
-    if key.contains("..") { Err(StorageError::RelativePath) } else { Ok(()) }
+    if key.contains("..") {
+        Err(StorageError::RelativePath)
+    } else {
+        Ok(())
+    }
 }
 
 /// The view as engines hold it.
@@ -305,7 +365,11 @@ impl StorageView for EngineStorage {
     ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>> {
         Box::pin(async move {
             let value = self.0.read(key).await?;
-            Ok(value.map(|value| StorageEntry { key: key.to_owned(), value, seal_wrap: false }))
+            Ok(value.map(|value| StorageEntry {
+                key: key.to_owned(),
+                value,
+                seal_wrap: false,
+            }))
         })
     }
 
@@ -318,11 +382,23 @@ impl StorageView for EngineStorage {
         Box::pin(self.0.names(prefix, page))
     }
 
-    fn put<'a>(&'a self, ctx: &'a Context, entry: StorageEntry) -> BoxFuture<'a, Result<(), StorageError>> {
-        Box::pin(async move { self.0.write(ctx, &entry.key, Change::Put(entry.value)).await })
+    fn put<'a>(
+        &'a self,
+        ctx: &'a Context,
+        entry: StorageEntry,
+    ) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async move {
+            self.0
+                .write(ctx, &entry.key, Change::Put(entry.value))
+                .await
+        })
     }
 
-    fn delete<'a>(&'a self, ctx: &'a Context, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
+    fn delete<'a>(
+        &'a self,
+        ctx: &'a Context,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<(), StorageError>> {
         Box::pin(self.0.write(ctx, key, Change::Delete))
     }
 
@@ -332,7 +408,10 @@ impl StorageView for EngineStorage {
         access: Access,
     ) -> BoxFuture<'a, Result<Box<dyn Transaction>, StorageError>> {
         let _ = ctx;
-        let tx: Box<dyn Transaction> = Box::new(transaction::ViewTransaction::new(Arc::clone(&self.0), access));
+        let tx: Box<dyn Transaction> = Box::new(transaction::ViewTransaction::new(
+            Arc::clone(&self.0),
+            access,
+        ));
         Box::pin(async move { Ok(tx) })
     }
 }

@@ -24,7 +24,14 @@ pub(super) async fn write(
             return Err(StorageError::Replaced);
         }
         storage.note_write(view, key);
-        match storage.store.commit_changes(&[(full.clone(), token)], vec![(full.clone(), change.clone())]).await {
+        match storage
+            .store
+            .commit_changes(
+                &[(full.clone(), token)],
+                vec![(full.clone(), change.clone())],
+            )
+            .await
+        {
             Err(StorageError::Conflict) => {}
             Err(other) => return Err(other),
             Ok(()) => {

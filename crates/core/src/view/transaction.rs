@@ -29,7 +29,12 @@ pub(super) struct ViewTransaction {
 
 impl ViewTransaction {
     pub(super) fn new(view: Arc<InstanceView>, access: Access) -> Self {
-        Self { view, access, reads: BTreeMap::new(), changes: Buffer::default() }
+        Self {
+            view,
+            access,
+            reads: BTreeMap::new(),
+            changes: Buffer::default(),
+        }
     }
 
     fn change(&mut self, key: String, change: Change) -> Result<(), StorageError> {
@@ -53,7 +58,10 @@ impl ViewTransaction {
         let mut stored = self.view.list_for(prefix).await?;
         for folder in self.changes.folders_with_deletions(prefix) {
             let left = self.view.keys_below(&format!("{prefix}{folder}")).await?;
-            if left.iter().all(|key| self.changes.get(key) == Some(&Change::Delete)) {
+            if left
+                .iter()
+                .all(|key| self.changes.get(key) == Some(&Change::Delete))
+            {
                 stored.retain(|name| *name != folder);
             }
         }
@@ -62,14 +70,25 @@ impl ViewTransaction {
 }
 
 impl Transaction for ViewTransaction {
-    fn get<'a>(&'a mut self, key: &'a str) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>> {
+    fn get<'a>(
+        &'a mut self,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>> {
         Box::pin(async move {
             let value = self.value(key).await?;
-            Ok(value.map(|value| StorageEntry { key: key.to_owned(), value, seal_wrap: false }))
+            Ok(value.map(|value| StorageEntry {
+                key: key.to_owned(),
+                value,
+                seal_wrap: false,
+            }))
         })
     }
 
-    fn list<'a>(&'a mut self, prefix: &'a str, page: Page) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+    fn list<'a>(
+        &'a mut self,
+        prefix: &'a str,
+        page: Page,
+    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
         Box::pin(self.names(prefix, page))
     }
 
@@ -82,8 +101,16 @@ impl Transaction for ViewTransaction {
     }
 
     fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), StorageError>> {
-        let Self { view, reads, changes, .. } = *self;
-        let parts = Parts { unchanged: reads.into_iter().collect(), changes };
+        let Self {
+            view,
+            reads,
+            changes,
+            ..
+        } = *self;
+        let parts = Parts {
+            unchanged: reads.into_iter().collect(),
+            changes,
+        };
         Box::pin(async move { view.commit_transaction(parts).await })
     }
 }

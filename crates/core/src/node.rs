@@ -1,0 +1,59 @@
+//! What every request reads: one immutable snapshot of the node. Writers replace it.
+
+use crate::mount::Mount;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The node at one moment.
+#[derive(Default)]
+pub(crate) struct Node {
+    /// Whether the barrier is sealed.
+    pub(crate) sealed: bool,
+    /// Every mount, by its full path (namespace and mount path, trailing `/`).
+    mounts: HashMap<String, Arc<Mount>>,
+}
+
+impl Node {
+    /// A snapshot of these mounts.
+    pub(crate) fn new(mounts: impl IntoIterator<Item = Arc<Mount>>) -> Self {
+        let by_path = |mount: Arc<Mount>| (mount.facts().point.to_string(), mount);
+        Self {
+            sealed: false,
+            mounts: mounts.into_iter().map(by_path).collect(),
+        }
+    }
+
+    /// The mount with the longest path that `path` lies below, and the rest of the path. A mount's
+    /// own path may be written without its final `/`.
+    pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Arc<Mount>, &'p str)> {
+        if !path.ends_with('/') {
+            let mut own = String::with_capacity(path.len() + 1);
+            own.push_str(path);
+            own.push('/');
+            if let Some(mount) = self.mounts.get(&own) {
+                return Some((mount, ""));
+            }
+        }
+        let mut end = path.len();
+        while let Some(slash) = path.get(..end)?.rfind('/') {
+            let (mount_path, rest) = path.split_at_checked(slash + 1)?;
+            if let Some(mount) = self.mounts.get(mount_path) {
+                return Some((mount, rest));
+            }
+            end = slash;
+        }
+        None
+    }
+
+    /// The mount at exactly this path.
+    pub(crate) fn at(&self, path: &str) -> Option<&Arc<Mount>> {
+        self.mounts.get(path)
+    }
+
+    /// Every mount, by path.
+    pub(crate) fn mounts(&self) -> Vec<Arc<Mount>> {
+        let mut all: Vec<Arc<Mount>> = self.mounts.values().cloned().collect();
+        all.sort_by_key(|mount| Arc::clone(&mount.facts().point));
+        all
+    }
+}

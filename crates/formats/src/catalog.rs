@@ -117,7 +117,8 @@ impl Record for PluginRecord {
             declarative: fields.take_or_default("declarative")?,
             oci_image: fields.take_or_default("oci_image")?,
             runtime: fields.take_or_default("runtime")?,
-            overlap: fields.take_or_default("overlap")?,
+            // Absent means true: only an entry that was registered with `false` has the key.
+            overlap: fields.take("overlap")?.unwrap_or(true),
             execution: fields.take_or_default("execution")?,
             unknown: fields.rest(),
         })
@@ -136,7 +137,9 @@ impl Record for PluginRecord {
         object.field("declarative", &self.declarative);
         object.field_if_set("oci_image", &self.oci_image);
         object.field_if_set("runtime", &self.runtime);
-        object.field_if_set("overlap", &self.overlap);
+        if !self.overlap {
+            object.field("overlap", &self.overlap);
+        }
         object.field_if_set("execution", &self.execution);
         object.rest(&self.unknown);
     }
@@ -285,7 +288,7 @@ mod tests {
             sha256: Sha256([7; 32]),
             oci_image: String::new(),
             runtime: String::new(),
-            overlap: false,
+            overlap: true,
             execution: None,
         }
     }
@@ -298,7 +301,7 @@ mod tests {
             version: None,
             oci_image: "image".into(),
             runtime: "runsc".into(),
-            overlap: true,
+            overlap: false,
             execution: Some(Execution::Descriptor),
             ..entry()
         };
@@ -318,13 +321,13 @@ mod tests {
         let ten = r#"{"name":"myplug","type":3,"version":"v1.2.3","command":"myplug","args":["--a"],"env":["TOKEN=hunter2"],"sha256":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=","builtin":false,"oci":false,"declarative":false"#;
         assert_eq!(written(&entry()), format!("{ten}}}"));
         let ours = PluginEntry {
-            overlap: true,
+            overlap: false,
             execution: Some(Execution::Path),
             ..entry()
         };
         assert_eq!(
             written(&ours),
-            format!(r#"{ten},"overlap":true,"execution":"path"}}"#)
+            format!(r#"{ten},"overlap":false,"execution":"path"}}"#)
         );
     }
 

@@ -206,10 +206,19 @@ async fn shutdown_ends_the_plugin_and_what_is_in_flight() {
 
 #[tokio::test]
 async fn the_exit_of_the_process_ends_every_call() {
-    let pair = Pair::new(|_, _, _| std::future::pending()).await;
+    // The call has reached the plugin before the exit: one that has not may answer that it surely
+    // was not delivered.
+    let arrived = tokio_util::sync::CancellationToken::new();
+    let arrival = arrived.clone();
+    let pair = Pair::new(move |_, _, _| {
+        arrival.cancel();
+        std::future::pending()
+    })
+    .await;
     let instance = pair.mount(&Arc::default()).await;
     let asked = request(Operation::Read, "x");
     let (outcome, ()) = tokio::join!(instance.handle_request(&asked), async {
+        arrived.cancelled().await;
         pair.exited.cancel();
     });
     assert!(matches!(outcome, Err(Error::ShutDown)), "{outcome:?}");

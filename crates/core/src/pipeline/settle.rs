@@ -38,10 +38,8 @@ impl Core {
         let Some(secret) = &mut response.secret else {
             return Ok(Some(response));
         };
-        if secret.lease.ttl.is_zero() {
-            secret.lease.ttl = inside.facts.default_lease_ttl;
-        }
         if secret.internal_data.is_none() {
+            // A hint, not a lease: its TTL stays as it is, zero included, as OpenBao answers it.
             secret.lease.renewable = false;
             return Ok(Some(response));
         }

@@ -85,6 +85,8 @@ impl InstanceView {
         let mut overlay = self.overlay.lock();
         let changes = overlay.take();
         for (key, change) in &changes {
+            // It is about to be committed: a late write of the old instance must not undo it.
+            self.storage.note_write(self.number, key);
             overlay.set(key.clone(), change.clone());
         }
         Overlay {
@@ -193,6 +195,9 @@ impl InstanceView {
         // that it cannot be taken back.
         if let Some(changes) = flushed {
             self.irreversible.store(true, Ordering::SeqCst);
+            for key in changes.keys() {
+                self.storage.note_write(self.number, key);
+            }
             let changes = changes
                 .into_iter()
                 .map(|(key, change)| (self.storage.full(&key), change))
@@ -265,8 +270,15 @@ impl InstanceView {
         tx: transaction::Parts,
     ) -> Result<(), StorageError> {
         let phase = self.hold().await;
+        // Reads go on in every phase: only that they still hold is checked.
+        if tx.changes.is_empty() {
+            return self
+                .storage
+                .store
+                .commit_changes(&tx.unchanged, Vec::new())
+                .await;
+        }
         match &*phase {
-            Phase::Setup if tx.changes.is_empty() => Ok(()),
             Phase::Setup => Err(StorageError::Setup),
             Phase::Closed | Phase::Replaced(_) => Err(StorageError::Replaced),
             // Rolled back by the fence; whoever runs it again is parked like any other writer.
@@ -284,7 +296,6 @@ impl InstanceView {
             }
             Phase::Live => {
                 let writes = tx.changes.into_changes();
-                let wrote = !writes.is_empty();
                 for key in writes.keys() {
                     self.storage.note_write(self.number, key);
                 }
@@ -296,9 +307,7 @@ impl InstanceView {
                     .store
                     .commit_changes(&tx.unchanged, changes)
                     .await?;
-                if wrote {
-                    self.storage.writes.fetch_add(1, Ordering::SeqCst);
-                }
+                self.storage.writes.fetch_add(1, Ordering::SeqCst);
                 Ok(())
             }
         }

@@ -97,3 +97,6 @@ impl MountStorage {
             .is_none_or(|r| r.overflown || r.keys.contains(key))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! `sys/` as the core sees it: the table, with one difference. The bare endpoints never had an
+//! envelope, and so their refusal of a method is an empty one (core-api §2.1).
+
+use crate::System;
+use linchpin_engine::path::TableBackend;
+use linchpin_engine::{Backend, BoxFuture, Context, Error, Shape, SpecialPaths};
+use linchpin_model::{ErrorKind, PluginType, Request, Response};
+use std::sync::Arc;
+
+/// The endpoints that answer without an envelope and need no token.
+const BARE: [&str; 4] = ["health", "init", "leader", "seal-status"];
+
+/// The backend of `sys/`.
+pub(crate) struct Root(TableBackend<System>);
+
+impl Root {
+    /// Puts it around the table.
+    pub(crate) fn new(table: TableBackend<System>) -> Self {
+        Self(table)
+    }
+}
+
+impl Backend for Root {
+    fn plugin_type(&self) -> PluginType {
+        self.0.plugin_type()
+    }
+
+    fn special_paths(&self) -> Arc<SpecialPaths> {
+        self.0.special_paths()
+    }
+
+    fn initialize<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<(), Error>> {
+        self.0.initialize(ctx)
+    }
+
+    fn handle<'a>(
+        &'a self,
+        ctx: &'a Context,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Option<Response>, Error>> {
+        let is_bare = BARE.contains(&request.path.as_str());
+        let answer = self.0.handle(ctx, request);
+        if !is_bare {
+            return answer;
+        }
+        Box::pin(async move {
+            answer.await.map_err(|error| match error.kind() {
+                kind @ ErrorKind::UnsupportedOperation => {
+                    Error::new(kind, Shape::Plain, Vec::new())
+                }
+                _ => error,
+            })
+        })
+    }
+
+    fn exists<'a>(
+        &'a self,
+        ctx: &'a Context,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Option<bool>, Error>> {
+        self.0.exists(ctx, request)
+    }
+
+    fn invalidate<'a>(&'a self, ctx: &'a Context, key: &'a str) -> BoxFuture<'a, ()> {
+        self.0.invalidate(ctx, key)
+    }
+
+    fn cleanup<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, ()> {
+        self.0.cleanup(ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linchpin_engine::Context;
+    use linchpin_model::{Operation, Request};
+    use std::sync::Weak;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn a_bare_endpoint_refuses_a_method_with_an_empty_list() {
+        let system = crate::make(Weak::new());
+        let ctx = Context::internal(CancellationToken::new());
+        let refusal = async |operation, path: &str| {
+            let request = Request {
+                operation: Some(operation),
+                path: path.to_owned(),
+                ..Request::default()
+            };
+            system.handle(&ctx, request).await.unwrap_err().rendered()
+        };
+        assert!(refusal(Operation::Update, "health").await.is_empty());
+        assert!(refusal(Operation::Delete, "leader").await.is_empty());
+        assert_eq!(
+            refusal(Operation::Update, "mounts").await,
+            ["1 error occurred:\n\t* unsupported operation\n\n"]
+        );
+        assert_eq!(
+            refusal(Operation::Read, "mounts/").await,
+            ["1 error occurred:\n\t* unsupported path\n\n"]
+        );
+        // The core of this test is gone: what is served says so.
+        assert_eq!(
+            refusal(Operation::Read, "health").await,
+            ["the server is shutting down"]
+        );
+    }
+}

@@ -11,6 +11,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use environment::find as find_variable;
 pub(crate) use limits::Limits;
 pub(crate) use plugins::{PluginSettings, Profile};
 pub(crate) use section::Warning;

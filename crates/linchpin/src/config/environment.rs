@@ -5,7 +5,16 @@ use std::path::PathBuf;
 
 use super::{Config, Error};
 
+/// OpenBao too reads its own names before Vault's.
 const PREFIXES: [&str; 3] = ["LINCHPIN_", "BAO_", "VAULT_"];
+
+/// The first variable of this name, without its prefix, that has a value: the value, and the variable's whole name.
+pub(crate) fn find(name: &str, look: impl Fn(&str) -> Option<String>) -> Option<(String, String)> {
+    let named = PREFIXES.iter().map(|prefix| format!("{prefix}{name}"));
+    named
+        .filter_map(|variable| Some((look(&variable)?, variable)))
+        .find(|(value, _)| !value.is_empty())
+}
 
 impl Config {
     /// Applies the environment, which `look` reads: the process's own in the binary, a table in tests.
@@ -16,12 +25,7 @@ impl Config {
         &mut self,
         look: impl Fn(&str) -> Option<String>,
     ) -> Result<(), Error> {
-        let find = |name: &str| {
-            let named = PREFIXES.iter().map(|prefix| format!("{prefix}{name}"));
-            named
-                .filter_map(|variable| Some((look(&variable)?, variable)))
-                .find(|(value, _)| !value.is_empty())
-        };
+        let find = |name: &str| find(name, &look);
         if let Some((value, _)) = find("PLUGIN_TMPDIR") {
             self.plugins.tmpdir = Some(PathBuf::from(value));
         }

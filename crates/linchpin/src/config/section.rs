@@ -8,6 +8,7 @@ use std::time::Duration;
 use linchpin_hcl::{Block, Body, Position, Value, ValueKind};
 
 use super::Error;
+use crate::nearest::nearest;
 
 /// A key that changes nothing. Prints as `file:line: …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -310,30 +311,4 @@ fn bytes(text: &str) -> Option<usize> {
         .ok()?
         .checked_mul(scale)
         .filter(|n| *n > 0)
-}
-
-/// The known word that differs least, if it differs little: by a third of its length, at least by two.
-fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
-    let close = known.iter().map(|right| (distance(word, right), *right));
-    let (by, right) = close.min()?;
-    (by <= (right.len() / 3).max(2)).then_some(right)
-}
-
-/// How many characters must be inserted, removed or replaced (one row of the usual table at a time).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, above) in b.iter().zip(row.iter().skip(1)) {
-            let replaced = diagonal + usize::from(x != *y);
-            left = replaced.min(above + 1).min(left + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }

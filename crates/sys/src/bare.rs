@@ -4,7 +4,7 @@
 use crate::System;
 use linchpin_engine::path::TableBackend;
 use linchpin_engine::{Backend, BoxFuture, Context, Error, Shape, SpecialPaths};
-use linchpin_model::{ErrorKind, PluginType, Request, Response};
+use linchpin_model::{ErrorKind, Operation, PluginType, Request, Response};
 use std::sync::Arc;
 
 /// The endpoints that answer without an envelope and need no token.
@@ -38,17 +38,26 @@ impl Backend for Root {
         ctx: &'a Context,
         request: Request,
     ) -> BoxFuture<'a, Result<Option<Response>, Error>> {
-        let is_bare = BARE.contains(&request.path.as_str());
-        let answer = self.0.handle(ctx, request);
-        if !is_bare {
-            return answer;
+        let path = match request.operation() {
+            // The path of a list ends with a slash.
+            Operation::List => request.path.trim_end_matches('/'),
+            _ => &request.path,
+        };
+        if !BARE.contains(&path) {
+            return self.0.handle(ctx, request);
         }
+        let is_list = request.operation() == Operation::List;
         Box::pin(async move {
-            answer.await.map_err(|error| match error.kind() {
-                kind @ ErrorKind::UnsupportedOperation => {
-                    Error::new(kind, Shape::Plain, Vec::new())
+            let refused = Error::new(ErrorKind::UnsupportedOperation, Shape::Plain, Vec::new());
+            if is_list {
+                return Err(refused);
+            }
+            self.0.handle(ctx, request).await.map_err(|error| {
+                if error.kind() == ErrorKind::UnsupportedOperation {
+                    refused
+                } else {
+                    error
                 }
-                _ => error,
             })
         })
     }
@@ -91,6 +100,7 @@ mod tests {
         };
         assert!(refusal(Operation::Update, "health").await.is_empty());
         assert!(refusal(Operation::Delete, "leader").await.is_empty());
+        assert!(refusal(Operation::List, "health/").await.is_empty());
         assert_eq!(
             refusal(Operation::Update, "mounts").await,
             ["1 error occurred:\n\t* unsupported operation\n\n"]

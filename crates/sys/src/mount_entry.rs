@@ -1,17 +1,17 @@
 //! How a mount is shown: as stored (plugin-lifecycle §4.6, core-api §2.8) and as tuned, with the
 //! values that are in effect.
 
-use linchpin_core::{MountConfig, MountStatus};
+use linchpin_core::MountStatus;
 use linchpin_model::{DeprecationStatus, Sha256};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// A mount as `sys/mounts`, `sys/auth` and the paths of the UI show it. Members sort by name, as
-/// they do in Vault's answers.
+/// A mount as `sys/mounts`, `sys/auth` and the paths of the UI show it.
 #[derive(Serialize)]
 pub(crate) struct Entry<'m> {
     accessor: &'m str,
-    config: Stored<'m>,
+    config: Config<'m>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deprecation_status: Option<&'static str>,
     description: &'m str,
@@ -29,49 +29,39 @@ pub(crate) struct Entry<'m> {
     uuid: &'m str,
 }
 
-/// The configuration as it is stored: times in seconds, zero for the system's.
+/// The configuration of a mount: times in seconds; what is empty is shown only when it is set.
 #[derive(Serialize)]
-struct Stored<'m> {
-    #[serde(flatten)]
-    lists: Lists<'m>,
-    default_lease_ttl: u64,
-    force_no_cache: bool,
-    max_lease_ttl: u64,
-}
-
-/// The configuration in effect, as `…/tune` shows it.
-#[derive(Serialize)]
-pub(crate) struct Tuned<'m> {
-    #[serde(flatten)]
-    lists: Lists<'m>,
-    default_lease_ttl: u64,
-    description: &'m str,
-    #[serde(skip_serializing_if = "is_false")]
-    external_entropy_access: bool,
-    force_no_cache: bool,
-    max_lease_ttl: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<&'m BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    plugin_version: &'m str,
-}
-
-/// What is shown only when it is set.
-#[derive(Serialize)]
-struct Lists<'m> {
+struct Config<'m> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     allowed_response_headers: &'m [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     audit_non_hmac_request_keys: &'m [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     audit_non_hmac_response_keys: &'m [String],
+    default_lease_ttl: u64,
+    force_no_cache: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     listing_visibility: &'m str,
+    max_lease_ttl: u64,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     passthrough_request_headers: &'m [String],
-    /// Auth methods only, and then always.
+    /// Of auth methods always, of others never.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
+}
+
+/// What is in effect, as `…/tune` shows it.
+#[derive(Serialize)]
+pub(crate) struct Tuned<'m> {
+    #[serde(flatten)]
+    config: Config<'m>,
+    description: &'m str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_entropy_access: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<&'m BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    plugin_version: &'m str,
 }
 
 impl<'m> Entry<'m> {
@@ -80,12 +70,12 @@ impl<'m> Entry<'m> {
         let record = &*mount.record;
         Self {
             accessor: &record.accessor,
-            config: Stored {
-                lists: Lists::of(&record.config, is_auth(mount)),
-                default_lease_ttl: record.config.default_lease_ttl.as_secs(),
-                force_no_cache: record.config.force_no_cache,
-                max_lease_ttl: record.config.max_lease_ttl.as_secs(),
-            },
+            // As stored: zero is the system's.
+            config: Config::of(
+                mount,
+                record.config.default_lease_ttl,
+                record.config.max_lease_ttl,
+            ),
             deprecation_status: mount.deprecation.map(DeprecationStatus::as_str),
             description: &record.description,
             external_entropy_access: record.external_entropy_access,
@@ -115,27 +105,28 @@ impl<'m> Tuned<'m> {
     pub(crate) fn of(mount: &'m MountStatus) -> Self {
         let record = &*mount.record;
         Self {
-            lists: Lists::of(&record.config, is_auth(mount)),
-            default_lease_ttl: mount.default_lease_ttl.as_secs(),
+            config: Config::of(mount, mount.default_lease_ttl, mount.max_lease_ttl),
             description: &record.description,
-            external_entropy_access: record.external_entropy_access,
-            force_no_cache: record.config.force_no_cache,
-            max_lease_ttl: mount.max_lease_ttl.as_secs(),
+            external_entropy_access: record.external_entropy_access.then_some(true),
             options: (!record.options.is_empty()).then_some(&record.options),
             plugin_version: &record.plugin_version,
         }
     }
 }
 
-impl<'m> Lists<'m> {
-    fn of(config: &'m MountConfig, is_auth: bool) -> Self {
+impl<'m> Config<'m> {
+    fn of(mount: &'m MountStatus, default_lease_ttl: Duration, max_lease_ttl: Duration) -> Self {
+        let config = &mount.record.config;
         Self {
             allowed_response_headers: &config.allowed_response_headers,
             audit_non_hmac_request_keys: &config.audit_non_hmac_request_keys,
             audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
+            default_lease_ttl: default_lease_ttl.as_secs(),
+            force_no_cache: config.force_no_cache,
             listing_visibility: &config.listing_visibility,
+            max_lease_ttl: max_lease_ttl.as_secs(),
             passthrough_request_headers: &config.passthrough_request_headers,
-            token_type: is_auth.then(|| token_type(config.token_type)),
+            token_type: is_auth(mount).then(|| token_type(config.token_type)),
         }
     }
 }
@@ -171,14 +162,6 @@ pub(crate) fn token_type_number(word: &str) -> Option<u64> {
     }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands a reference to what it asks"
-)]
-fn is_false(value: &bool) -> bool {
-    !*value
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +169,6 @@ mod tests {
     use linchpin_engine::{Health, Running};
     use serde_json::{Value, json};
     use std::sync::Arc;
-    use std::time::Duration;
 
     fn mount(edit: impl FnOnce(&mut MountEntry)) -> MountStatus {
         let mut record = MountEntry {

@@ -20,6 +20,7 @@ mod product;
 mod run;
 mod server;
 mod settings;
+mod store;
 mod target;
 mod wait;
 
@@ -36,5 +37,6 @@ pub use product::Product;
 pub use run::{run, skip};
 pub use server::{Server, Signal};
 pub use settings::Settings;
+pub use store::Store;
 pub use target::Target;
 pub use wait::{PATIENCE, until, within};

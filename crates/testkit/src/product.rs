@@ -9,7 +9,8 @@ use crate::{Fixture, binary, fixture};
 pub enum Product {
     /// The server under test.
     Linchpin,
-    /// The same with its faults compiled in; `LINCHPIN_FAULT` switches one of them on.
+    /// The same with its faults compiled in. `LINCHPIN_FAULT` switches one of them on; without, it is the server under test, whose
+    /// store can be read (see [`crate::Settings::with_store_dump`]).
     Mutant,
     /// OpenBao 2.7.2, as a check of the tests.
     OpenBao,

@@ -6,14 +6,22 @@ use std::io::Write;
 use crate::{Fixture, Product};
 
 /// Makes a test of each named `async fn(Product)`: those under `both` run against Linchpin and against OpenBao, those under `linchpin`
-/// against Linchpin alone. A function that is in neither list is dead code, and the compiler says so.
+/// against Linchpin alone, those under `inspected` against Linchpin built so that its store can be read. A function that is in no list is
+/// dead code, and the compiler says so.
 #[macro_export]
 macro_rules! cases {
-    ($(both: $($both:ident),+ $(,)?;)? $(linchpin: $($ours:ident),+ $(,)?;)?) => {
+    (
+        $(both: $($both:ident),+ $(,)?;)?
+        $(linchpin: $($ours:ident),+ $(,)?;)?
+        $(inspected: $($inspected:ident),+ $(,)?;)?
+    ) => {
         mod linchpin {
             $($(#[test] fn $both() { $crate::run($crate::Product::Linchpin, super::$both) })+)?
             $($(#[test] fn $ours() { $crate::run($crate::Product::Linchpin, super::$ours) })+)?
         }
+        $(mod inspected {
+            $(#[test] fn $inspected() { $crate::run($crate::Product::Mutant, super::$inspected) })+
+        })?
         $(mod openbao {
             $(#[test] fn $both() { $crate::run($crate::Product::OpenBao, super::$both) })+
         })?

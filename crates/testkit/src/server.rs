@@ -11,13 +11,18 @@ use linchpin_client::Client;
 pub use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{Fixture, PATIENCE, PluginDir, Process, Product, Settings, fixture, process, wait};
+use crate::{
+    Fixture, PATIENCE, PluginDir, Process, Product, Settings, Store, fixture, process, wait,
+};
 
 /// The root token of every server under test.
 const ROOT_TOKEN: &str = "root";
 
 /// Marks the processes of one server in their environment, so that they are found also when their parent is gone.
 const MARK: &str = "TESTKIT_RUN";
+
+/// The file in the server's folder that it writes its store to.
+const STORE_DUMP: &str = "store";
 
 /// How long plugins may outlive the server that started them.
 const AFTERLIFE: Duration = Duration::from_secs(3);
@@ -98,6 +103,10 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("share the log"))
             .stderr(log);
+        if settings.store_dump {
+            assert!(product == Product::Mutant, "{product:?} shows no store");
+            command.env("LINCHPIN_STORE_DUMP", folder.join(STORE_DUMP));
+        }
         if settings.plugin_dir {
             command.arg(format!("-dev-plugin-dir={}", plugins.path().display()));
         }
@@ -206,6 +215,18 @@ impl Server {
             }
         }
         found
+    }
+
+    /// Everything that the server stores, as it is at this moment. It was started [with a store dump](Settings::with_store_dump).
+    pub async fn store(&self) -> Store {
+        let file = self.folder.join(STORE_DUMP);
+        drop(fs::remove_file(&file));
+        self.signal(Signal::USR1);
+        let text = wait::until("the server writes its store down", || async {
+            fs::read_to_string(&file).ok()
+        })
+        .await;
+        Store::parse(&text)
     }
 
     /// Sends a signal to the server.

@@ -12,6 +12,7 @@ pub struct Settings {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) executable: Option<PathBuf>,
     pub(crate) log_level: &'static str,
+    pub(crate) store_dump: bool,
 }
 
 impl Default for Settings {
@@ -22,6 +23,7 @@ impl Default for Settings {
             environment: Vec::new(),
             executable: None,
             log_level: "debug",
+            store_dump: false,
         }
     }
 }
@@ -52,6 +54,13 @@ impl Settings {
     #[must_use]
     pub fn executable(mut self, path: PathBuf) -> Self {
         self.executable = Some(path);
+        self
+    }
+
+    /// Has [`crate::Server::store`] read what the server stores. Only [`crate::Product::Mutant`] can show it.
+    #[must_use]
+    pub fn with_store_dump(mut self) -> Self {
+        self.store_dump = true;
         self
     }
 

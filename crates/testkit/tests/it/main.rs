@@ -11,9 +11,12 @@
 
 mod catalog;
 mod command_line;
+mod coverage;
 mod pins;
 mod processes;
 mod reload;
 mod selection;
+mod storage;
+mod unavailable;
 mod under_load;
 mod upgrades;

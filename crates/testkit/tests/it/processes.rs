@@ -1,10 +1,11 @@
-//! Processes: sharing, stopping, crashing, hanging, leaving nothing behind. Cases 70-75, 77, 78, 91, 97.
+//! Processes: sharing, stopping, crashing, hanging, leaving nothing behind. Cases 70-75, 77, 78, 91.
 
 use std::time::{Duration, Instant};
 
-use linchpin_testkit::client::{Method, Request};
+use linchpin_testkit::client::{Method, Reply, Request};
 use linchpin_testkit::{
-    Expect, Load, Process, Product, Settings, Signal, Target, cases, sleep, switch, until, within,
+    Expect, Load, Process, Product, Settings, Signal, Target, cases, long_tests, run, switch,
+    until, within,
 };
 use serde_json::json;
 
@@ -23,7 +24,6 @@ cases! {
         case_78_a_killed_server_leaves_no_process,
         case_78_a_server_stopped_during_a_start_leaves_no_process,
         case_91_a_respawn_runs_the_same_bytes,
-        case_97_what_cannot_be_served_now_is_a_503_with_its_cause,
         kill_under_load_costs_at_most_what_was_in_flight,
         a_crash_loop_is_retried_with_growing_pauses,
         idle_plugins_outlive_the_blocking_pool;
@@ -223,30 +223,44 @@ async fn case_78_a_killed_server_leaves_no_process(product: Product) {
     assert!(left.is_empty() && !Process::runs(pid), "{left:?}");
 }
 
+/// In the middle of a registration, and in the middle of a mount: before the handshake, in Setup and in Initialize.
 async fn case_78_a_server_stopped_during_a_start_leaves_no_process(product: Product) {
     for signal in [Signal::TERM, Signal::KILL] {
         let mut t = Target::start(product).await;
-        let hung = {
-            let register = t.register(
-                "hung",
-                "1.0.0",
-                "tp1",
-                json!({"env": [switch::HANGS_AT_START]}),
-            );
-            let starting = until("the process hangs", || async {
-                t.plugin_pids().first().copied()
-            });
-            tokio::select! {
-                reply = register => panic!("the registration did not wait: {reply:?}"),
-                pid = starting => pid,
-            }
-        };
-        let left = t.server_mut().stop(signal);
-        assert!(
-            left.is_empty() && !Process::runs(hung),
-            "{signal:?} left {left:?}"
-        );
+        let entry = json!({"env": [switch::HANGS_AT_START]});
+        let hung = begin(&t, t.register("hung", "1.0.0", "tp1", entry)).await;
+        stop(&mut t, signal, hung, "a registration").await;
+        for place in ["before-handshake", "setup", "init"] {
+            let mut t = Target::start(product).await;
+            // Registered while its file is none that could be asked, so that the registration does not hang as well.
+            t.plugins().write("late", b"no plugin");
+            let entry = json!({"env": [format!("FAULT_HANG={place}")], "sha256": t.digest("tp1")});
+            t.register("hung", "1.0.0", "late", entry).await.ok();
+            t.plugins()
+                .install("late", &linchpin_testkit::binary("fault-v1"));
+            let hung = begin(&t, t.mount("m", "hung", json!({}))).await;
+            stop(&mut t, signal, hung, &format!("a mount, {place}")).await;
+        }
     }
+}
+
+/// Sends a request that starts a process and never ends, and returns the process. Its client hangs up when it is there.
+async fn begin(t: &Target, request: impl Future<Output = Reply>) -> u32 {
+    let starting = until("the process hangs", || async {
+        t.plugin_pids().first().copied()
+    });
+    tokio::select! {
+        reply = request => panic!("the request did not wait: {reply:?}"),
+        pid = starting => pid,
+    }
+}
+
+async fn stop(t: &mut Target, signal: Signal, hung: u32, during: &str) {
+    let left = t.server_mut().stop(signal);
+    assert!(
+        left.is_empty() && !Process::runs(hung),
+        "{signal:?} during {during} left {left:?}"
+    );
 }
 
 async fn case_91_a_respawn_runs_the_same_bytes(product: Product) {
@@ -299,63 +313,6 @@ async fn case_91_a_respawn_runs_the_same_bytes(product: Product) {
     let old = t.info("m").await;
     t.reload("m").await.is(200);
     assert_ne!(t.info("m").await.pid, old.pid);
-}
-
-async fn case_97_what_cannot_be_served_now_is_a_503_with_its_cause(product: Product) {
-    // A full gate: one request may wait, and it does.
-    let settings = Settings::default()
-        .set("gate_queue", 1)
-        .set("gate_timeout", "3s")
-        .set("drain_timeout", "6s");
-    let t = Target::with(product, settings).await;
-    t.register("tp", "1.0.0", "tp1", json!({})).await.ok();
-    t.mount("m", "tp", json!({})).await.ok();
-    let load = Load::start(
-        t.client(),
-        4,
-        |_, _| Request::new(Method::GET, "m/info"),
-        |_| String::new(),
-    );
-    let reload = async {
-        load.advance(4, Duration::from_secs(30)).await;
-        t.reload("m").await.is(200);
-    };
-    let (reply, ()) = tokio::join!(t.send(sleep("m", 2.0)), reload);
-    reply.is(200);
-    let report = load.stop().await;
-    let refused = report.failures();
-    assert!(
-        !refused.is_empty(),
-        "nobody found the gate full: {:?}",
-        report.statuses()
-    );
-    for answer in refused {
-        assert_eq!(answer.status, 503, "{answer:?}");
-    }
-    // An open breaker: a plugin that ends again and again.
-    t.register(
-        "crash",
-        "1.0.0",
-        "tp1",
-        json!({"env": [switch::EXITS_AFTER_INITIALIZE]}),
-    )
-    .await
-    .ok();
-    t.mount("c", "crash", json!({})).await.ok();
-    let refused = until("the breaker opens", || async {
-        Some(t.get("c/info").await).filter(|reply| reply.status() == 503)
-    })
-    .await;
-    assert!(
-        refused
-            .header("retry-after")
-            .is_some_and(|seconds| seconds.parse::<u32>().is_ok()),
-        "{refused:?}"
-    );
-    assert!(
-        refused.errors().iter().any(|error| !error.is_empty()),
-        "{refused:?}"
-    );
 }
 
 async fn kill_under_load_costs_at_most_what_was_in_flight(product: Product) {
@@ -425,8 +382,27 @@ async fn a_crash_loop_is_retried_with_growing_pauses(product: Product) {
 }
 
 async fn idle_plugins_outlive_the_blocking_pool(product: Product) {
-    const PLUGINS: usize = 50;
-    let t = Target::start(product).await;
+    // A thread of the blocking pool ends after ten idle seconds.
+    let pauses = if long_tests() { 4 } else { 1 };
+    let t = idle_plugins(product, Settings::default(), 50).await;
+    let died = churn(&t, pauses, Duration::from_secs(15)).await;
+    assert_eq!(died, None, "a plugin died while it had nothing to do");
+}
+
+/// The same with a server that forks where one must not: what is looked for can be found.
+#[test]
+fn plugins_forked_on_the_blocking_pool_do_not_outlive_it() {
+    run(Product::Mutant, async |product| {
+        let settings = Settings::default().env("LINCHPIN_FAULT", "forks-on-the-blocking-pool");
+        let t = idle_plugins(product, settings, 5).await;
+        let died = churn(&t, 2, Duration::from_secs(15)).await;
+        assert!(died.is_some(), "every plugin lived");
+    });
+}
+
+/// So many mounts, each with a process of its own.
+async fn idle_plugins(product: Product, settings: Settings, plugins: usize) -> Target {
+    let t = Target::with(product, settings).await;
     t.register(
         "single",
         "1.0.0",
@@ -435,46 +411,43 @@ async fn idle_plugins_outlive_the_blocking_pool(product: Product) {
     )
     .await
     .ok();
-    t.mount("things", "kv", json!({})).await.ok();
-    for number in 0..PLUGINS {
+    for number in 0..plugins {
         t.mount(&format!("m{number}"), "single", json!({}))
             .await
             .ok();
     }
-    let before = t.plugin_pids();
-    assert_eq!(before.len(), PLUGINS);
-    // A thread of the blocking pool ends after ten idle seconds. Bursts of writes with pauses longer than that start and end them, while
-    // no plugin has anything to do.
-    for burst in 0..4 {
-        let load = Load::start(
-            t.client(),
-            8,
-            move |connection, number| {
-                Request::new(
-                    Method::POST,
-                    &format!("things/{burst}-{connection}-{number}"),
-                )
-                .json(&json!({"a": "b"}))
-            },
-            |_| String::new(),
-        );
+    assert_eq!(t.plugin_pids().len(), plugins);
+    t
+}
+
+/// Bursts of requests that use the blocking pool, each followed by a pause in which its threads end, while no plugin has anything to do.
+/// Returns when one of them died, in time since the begin.
+async fn churn(t: &Target, pauses: usize, pause: Duration) -> Option<Duration> {
+    let plugins = t.plugin_pids();
+    let begin = Instant::now();
+    for _ in 0..pauses {
+        // A read of an entry looks at its file.
+        let read = |_, _| {
+            Request::new(
+                Method::GET,
+                "sys/plugins/catalog/secret/single?version=1.0.0",
+            )
+        };
+        let load = Load::start(t.client(), 8, read, |_| String::new());
         load.advance(400, Duration::from_secs(30)).await;
         load.stop().await.expect_all_good(400);
-        let begin = Instant::now();
-        within(Duration::from_secs(30), "fifteen idle seconds pass", || {
-            assert!(
-                before.iter().all(|pid| Process::runs(*pid)),
-                "a plugin died {:?} into pause {burst}",
-                begin.elapsed()
-            );
-            let over = begin.elapsed() > Duration::from_secs(15);
-            async move { over.then_some(()) }
-        })
-        .await;
+        let over = Instant::now() + pause;
+        let died = until("the pause is over", || {
+            let died = plugins.iter().any(|pid| !Process::runs(*pid));
+            let answer = match died {
+                true => Some(true),
+                false => (Instant::now() > over).then_some(false),
+            };
+            async move { answer }
+        });
+        if died.await {
+            return Some(begin.elapsed());
+        }
     }
-    let mut after = t.plugin_pids();
-    let mut before = before;
-    before.sort_unstable();
-    after.sort_unstable();
-    assert_eq!(after, before);
+    None
 }

@@ -29,6 +29,8 @@ cases! {
         case_86_requests_that_outlast_the_drain_fail_the_reload,
         case_87_force_cancels_them_instead,
         reload_of_200_mounts_ends_with_one_process;
+    inspected:
+        case_83_writes_of_a_failed_initialize_are_dropped;
 }
 
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -365,7 +367,11 @@ async fn setup_that_read_stale_config_is_repeated(product: Product) {
 }
 
 async fn case_83_writes_of_a_failed_initialize_are_dropped(product: Product) {
-    let t = mounted(product, &["m"], Settings::default()).await;
+    let settings = match product {
+        Product::Mutant => Settings::default().with_store_dump(),
+        _ => Settings::default(),
+    };
+    let t = mounted(product, &["m"], settings).await;
     for key in ["a", "b"] {
         t.store("m", key, "before").await;
     }
@@ -382,7 +388,21 @@ async fn case_83_writes_of_a_failed_initialize_are_dropped(product: Product) {
     t.post("sys/mounts/m/tune", json!({"plugin_version": "1.1.0"}))
         .await
         .ok();
-    t.reload("m").await.is(400);
+    let store = match product {
+        Product::Mutant => Some(t.server().store().await),
+        _ => None,
+    };
+    let reply = t.reload("m").await.is(400);
+    if let Some(before) = store {
+        // The record of the attempt is all that there is of it.
+        let after = t.server().store().await;
+        let id = reply.at("/data/reload_id");
+        let record = format!("core/linchpin/reloads/{}", id.as_str().unwrap());
+        assert_eq!(
+            before.differences(&after),
+            BTreeSet::from([record.as_str()])
+        );
+    }
     assert_eq!(t.info("m").await, old);
     assert_eq!(t.list("m/kv").await.is(200).at("/data/keys"), keys);
     assert_eq!(t.stored("m", "a").await, "before");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use linchpin_testkit::client::{Method, Request};
 use linchpin_testkit::{
-    Expect, Info, Load, Process, Product, Settings, Target, cases, sleep, switch, until,
+    Expect, Info, Load, Process, Product, Settings, Store, Target, cases, sleep, switch, until,
 };
 use serde_json::{Value, json};
 
@@ -19,9 +19,19 @@ cases! {
         a_version_whose_setup_fails_changes_nothing,
         a_version_whose_initialize_fails_after_three_writes_changes_nothing,
         request_outlives_its_client;
+    inspected:
+        a_version_that_exits_at_start_changes_nothing,
+        a_version_that_hangs_at_start_changes_nothing,
+        a_version_with_the_wrong_digest_changes_nothing,
+        a_version_whose_file_is_missing_changes_nothing,
+        a_version_that_reports_another_one_changes_nothing,
+        a_version_whose_setup_fails_changes_nothing,
+        a_version_whose_initialize_fails_after_three_writes_changes_nothing;
 }
 
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// Below it every reload leaves a record of what became of it.
+const RELOADS: &str = "core/linchpin/reloads/";
 
 async fn a_version_that_exits_at_start_changes_nothing(product: Product) {
     // The exit status, and the last line that it wrote to standard error.
@@ -73,6 +83,8 @@ struct World {
     stored: Vec<(String, Value)>,
     processes: Vec<u32>,
     files: Vec<std::path::PathBuf>,
+    /// Every byte that is stored, the records of reloads excepted. Of a server that can show it.
+    store: Option<Store>,
 }
 
 async fn world(t: &Target) -> World {
@@ -82,7 +94,12 @@ async fn world(t: &Target) -> World {
         let key = key.as_str().unwrap();
         stored.push((key.to_owned(), t.stored("m", key).await));
     }
+    let store = match t.product() {
+        Product::Mutant => Some(t.server().store().await.without(RELOADS)),
+        _ => None,
+    };
     World {
+        store,
         info: t.info("m").await,
         mount: t.get("sys/mounts/m").await.is(200).data(),
         stored,
@@ -97,6 +114,10 @@ async fn check(product: Product, entry: impl Fn(&Target) -> Value, causes: &[&st
     let settings = Settings::default()
         .set("plugin_start_timeout", "3s")
         .set("plugin_initialize_timeout", "3s");
+    let settings = match product {
+        Product::Mutant => settings.with_store_dump(),
+        _ => settings,
+    };
     let t = Target::with(product, settings).await;
     t.register("tp", "1.0.0", "tp1", json!({})).await.ok();
     t.mount("m", "tp", json!({})).await.ok();

@@ -25,6 +25,12 @@ pub enum Error {
     /// The task that ran the request ended without an answer.
     #[error("internal error")]
     TaskFailed,
+    /// What a start needs of storage could not be read or written.
+    #[error("start: {0}")]
+    Start(&'static str, #[source] linchpin_engine::StorageError),
+    /// The store holds data already; opening it comes with a later release.
+    #[error("the storage is not empty: opening existing data is not supported yet")]
+    NotEmpty,
     /// The engine, or a stage on its behalf, refused or failed.
     #[error(transparent)]
     Engine(#[from] linchpin_engine::Error),
@@ -38,7 +44,7 @@ impl Error {
             Self::Sealed | Self::ShuttingDown => ErrorKind::Unavailable,
             Self::TokenNotAccepted => ErrorKind::PermissionDenied,
             Self::NoRoute(_) | Self::NoNamespace => ErrorKind::NotFound,
-            Self::TaskFailed => ErrorKind::Internal,
+            Self::TaskFailed | Self::Start(..) | Self::NotEmpty => ErrorKind::Internal,
             Self::Engine(error) => error.kind(),
         }
     }

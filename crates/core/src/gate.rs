@@ -34,7 +34,7 @@ impl Default for GateLimits {
 
 /// Why a request did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// So many requests wait already.
     QueueFull(usize),
     /// The gate is closed, and the call does not queue.
@@ -47,15 +47,15 @@ pub enum Refused {
 
 /// What is still inside when a drain gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StillRunning {
+pub(crate) struct StillRunning {
     /// Requests.
-    pub count: usize,
+    pub(crate) count: usize,
     /// The age of the oldest.
-    pub oldest: Duration,
+    pub(crate) oldest: Duration,
 }
 
 /// The gate.
-pub struct Gate {
+pub(crate) struct Gate {
     state: Mutex<State>,
     /// Woken when the gate opens or the mount goes.
     opened: Notify,
@@ -80,7 +80,7 @@ enum Phase {
 }
 
 /// The right to be inside; leaving is dropping it.
-pub struct Ticket {
+pub(crate) struct Ticket {
     gate: Arc<Gate>,
     number: u64,
     instance: Arc<Instance>,
@@ -89,7 +89,7 @@ pub struct Ticket {
 impl Ticket {
     /// The instance that serves this request, from its first call to its last.
     #[must_use]
-    pub fn instance(&self) -> &Arc<Instance> {
+    pub(crate) fn instance(&self) -> &Arc<Instance> {
         &self.instance
     }
 }
@@ -107,7 +107,7 @@ impl Drop for Ticket {
 impl Gate {
     /// An open gate before `instance`.
     #[must_use]
-    pub fn new(instance: Arc<Instance>, limits: GateLimits) -> Arc<Self> {
+    pub(crate) fn new(instance: Arc<Instance>, limits: GateLimits) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 phase: Phase::Open,
@@ -124,7 +124,7 @@ impl Gate {
 
     /// The instance that the mount has now.
     #[must_use]
-    pub fn instance(&self) -> Arc<Instance> {
+    pub(crate) fn instance(&self) -> Arc<Instance> {
         Arc::clone(&self.state.lock().instance)
     }
 
@@ -132,7 +132,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn enter(self: &Arc<Self>, ctx: &Context) -> Result<Ticket, Refused> {
+    pub(crate) async fn enter(self: &Arc<Self>, ctx: &Context) -> Result<Ticket, Refused> {
         loop {
             let opened = self.opened.notified();
             tokio::pin!(opened);
@@ -150,7 +150,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refused::Busy`] while it is closed.
-    pub fn try_enter(self: &Arc<Self>) -> Result<Ticket, Refused> {
+    pub(crate) fn try_enter(self: &Arc<Self>) -> Result<Ticket, Refused> {
         let mut state = self.state.lock();
         match state.phase {
             Phase::Gone => return Err(Refused::Gone),
@@ -177,6 +177,39 @@ impl Gate {
         Ok(Waiting(Arc::clone(self)))
     }
 
+    /// Closes the gate, has whoever is still inside after one attempt cancelled, and waits for
+    /// them, for another attempt. `cancel` is called while the gate is closed, so that nobody who
+    /// comes later is cancelled too, and is told who was inside.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves the gate open.
+    ///
+    /// # Errors
+    /// Who is still inside although cancelled.
+    pub(crate) async fn close_and_cancel(
+        self: &Arc<Self>,
+        cancel: impl FnOnce(StillRunning),
+    ) -> Result<Closed, StillRunning> {
+        self.state.lock().phase = Phase::Closed;
+        let closed = Closed {
+            gate: Some(Arc::clone(self)),
+        };
+        let limit = self.limits.attempt;
+        if tokio::time::timeout(limit, self.wait_idle()).await.is_ok() {
+            return Ok(closed);
+        }
+        if let Some(still) = self.still_running() {
+            cancel(still);
+        }
+        match tokio::time::timeout(limit, self.wait_idle()).await {
+            Ok(()) => Ok(closed),
+            Err(_) => Err(self.still_running().unwrap_or(StillRunning {
+                count: 0,
+                oldest: Duration::ZERO,
+            })),
+        }
+    }
+
     /// Closes the gate and waits until nobody is inside, for one attempt of at most `limit` (and
     /// of the configured length). On success the gate stays closed; else it is open again, on the
     /// same instance.
@@ -186,7 +219,7 @@ impl Gate {
     ///
     /// # Errors
     /// Who is still inside.
-    pub async fn close_and_drain(
+    pub(crate) async fn close_and_drain(
         self: &Arc<Self>,
         limit: Duration,
     ) -> Result<Closed, StillRunning> {
@@ -214,7 +247,7 @@ impl Gate {
 
     /// Who is inside now.
     #[must_use]
-    pub fn still_running(&self) -> Option<StillRunning> {
+    pub(crate) fn still_running(&self) -> Option<StillRunning> {
         let state = self.state.lock();
         let oldest = state.running.values().min()?;
         Some(StillRunning {
@@ -224,7 +257,7 @@ impl Gate {
     }
 
     /// Returns when nobody is inside.
-    pub async fn wait_idle(&self) {
+    pub(crate) async fn wait_idle(&self) {
         if protection_off() {
             return;
         }
@@ -240,7 +273,7 @@ impl Gate {
     }
 
     /// The mount goes: whoever waits or comes is refused.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         self.state.lock().phase = Phase::Gone;
         self.opened.notify_waiters();
     }
@@ -269,13 +302,13 @@ impl Drop for Waiting {
 }
 
 /// A gate that is closed and drained. Dropping it opens the gate on the instance it had.
-pub struct Closed {
+pub(crate) struct Closed {
     gate: Option<Arc<Gate>>,
 }
 
 impl Closed {
     /// Opens the gate on a new instance: the switch. Whoever enters from now on gets it.
-    pub fn open_on(mut self, instance: Arc<Instance>) {
+    pub(crate) fn open_on(mut self, instance: Arc<Instance>) {
         if let Some(gate) = self.gate.take() {
             gate.open(Some(instance));
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// An engine with the view that it was given.
-pub struct Instance {
+pub(crate) struct Instance {
     number: u64,
     backend: Arc<dyn Backend>,
     running: Running,
@@ -37,19 +37,19 @@ impl Instance {
 
     /// Its number.
     #[must_use]
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// The engine.
     #[must_use]
-    pub fn backend(&self) -> &Arc<dyn Backend> {
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
     }
 
     /// What it runs.
     #[must_use]
-    pub fn running(&self) -> &Running {
+    pub(crate) fn running(&self) -> &Running {
         &self.running
     }
 
@@ -107,6 +107,11 @@ pub(crate) mod tests {
         fn cleanup<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, ()> {
             Box::pin(async {})
         }
+    }
+
+    /// An engine that serves nothing.
+    pub(crate) fn nothing() -> Arc<dyn Backend> {
+        Arc::new(Nothing)
     }
 
     /// An instance that serves nothing, with this number.

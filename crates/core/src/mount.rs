@@ -3,7 +3,7 @@
 use crate::ClientRequest;
 use crate::gate::{Gate, GateLimits};
 use crate::instance::Instance;
-use crate::reload::MountResult;
+use crate::reload::{MountResult, Outcome};
 use crate::settings::Settings;
 use crate::view::MountStorage;
 use arc_swap::ArcSwap;
@@ -17,9 +17,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A mount. Its gate says which instance serves; its record is what is stored.
-pub struct Mount {
+pub(crate) struct Mount {
     record: ArcSwap<MountEntry>,
-    facts: ArcSwap<MountFacts>,
+    facts: FactsCell,
     gate: Arc<Gate>,
     storage: Option<Arc<MountStorage>>,
     /// One lifecycle operation at a time.
@@ -27,9 +27,13 @@ pub struct Mount {
     /// Reloads that have begun, and the last one that ended: the same reload asked twice is
     /// coalesced.
     pub(crate) reloads: ReloadLog,
-    /// Cancelled when the mount is being removed: a reload stops at its next step.
+    /// Cancelled when the mount is being removed or the node stops: a reload stops at its next
+    /// step.
     pub(crate) leaving: CancellationToken,
 }
+
+/// Where the facts of a mount are: shared with the system views of its instances.
+pub(crate) type FactsCell = Arc<ArcSwap<MountFacts>>;
 
 /// Which reloads of a mount have begun and what the last one came to.
 #[derive(Default)]
@@ -54,17 +58,20 @@ impl ReloadLog {
         *self.last.lock() = Some((number, result.clone()));
     }
 
-    /// The result of one that began after `asked`: it did what was asked for.
-    pub(crate) fn since(&self, asked: u64) -> Option<MountResult> {
+    /// The result of one that began after `asked`: it did what was asked for. With `force`, only
+    /// a success did.
+    pub(crate) fn since(&self, asked: u64, force: bool) -> Option<MountResult> {
         let last = self.last.lock();
         last.as_ref()
-            .filter(|(number, _)| *number > asked)
+            .filter(|(number, result)| {
+                *number > asked && (!force || result.outcome == Outcome::Reloaded)
+            })
             .map(|(_, result)| result.clone())
     }
 }
 
 /// What requests need of a mount's configuration: made anew at every change of it.
-pub struct MountFacts {
+pub(crate) struct MountFacts {
     /// Namespace and path, with its trailing `/`.
     pub(crate) point: Arc<str>,
     /// The type.
@@ -184,40 +191,46 @@ pub(crate) fn full_path(record: &MountEntry) -> String {
 }
 
 impl Mount {
-    /// A mount whose engine is `instance`.
+    /// A mount whose engine is `instance`. `leaving` is a token of its own, below the node's.
     pub(crate) fn new(
         record: MountEntry,
+        facts: FactsCell,
         instance: Arc<Instance>,
         storage: Option<Arc<MountStorage>>,
-        settings: &Settings,
+        limits: GateLimits,
+        leaving: CancellationToken,
     ) -> Arc<Self> {
-        let limits: GateLimits = settings.gate;
         Arc::new(Self {
-            facts: ArcSwap::new(MountFacts::of(&record, settings)),
+            facts,
             record: ArcSwap::from_pointee(record),
             gate: Gate::new(instance, limits),
             storage,
             lifecycle: tokio::sync::Mutex::new(()),
             reloads: ReloadLog::default(),
-            leaving: CancellationToken::new(),
+            leaving,
         })
     }
 
     /// What is stored of it.
     #[must_use]
-    pub fn record(&self) -> Arc<MountEntry> {
+    pub(crate) fn record(&self) -> Arc<MountEntry> {
         self.record.load_full()
     }
 
     /// Its gate.
     #[must_use]
-    pub fn gate(&self) -> &Arc<Gate> {
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 
     /// What requests need of it.
     pub(crate) fn facts(&self) -> Arc<MountFacts> {
         self.facts.load_full()
+    }
+
+    /// Where its facts are.
+    pub(crate) fn facts_cell(&self) -> &FactsCell {
+        &self.facts
     }
 
     /// Its storage; `None` for `sys/`.
@@ -256,7 +269,7 @@ impl Mount {
 
     /// Whether it is one of the mounts that are always there and cannot be reloaded or removed.
     #[must_use]
-    pub fn is_singleton(&self) -> bool {
+    pub(crate) fn is_singleton(&self) -> bool {
         matches!(
             self.record().mount_type.as_str(),
             "system" | "cubbyhole" | "identity" | "token"

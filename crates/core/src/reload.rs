@@ -1,12 +1,83 @@
-//! What a reload says of each mount (plugin-lifecycle §11 item 6).
+//! Reload: replace, fence, switch (design §4, plugin-lifecycle §5).
+//!
+//! One call selects mounts and moves each by itself: prepare, gate, fence, staged Initialize,
+//! publish, retire (`reload/switch.rs`). Mounts go in waves, every one is attempted, and the
+//! report has a result for each: what it ran, what it runs, and why not.
 
-use linchpin_model::Sha256;
+mod record;
+mod retire;
+mod select;
+mod switch;
+
+pub use record::ReloadRecord;
+
+use crate::Core;
+use crate::mount::Mount;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use linchpin_catalog::Rollout;
+use linchpin_engine::Context;
+use linchpin_model::{PluginType, Sha256};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What to reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// Every mount of this type name, of these types.
+    Plugin {
+        /// The registered name, or a built-in's.
+        name: String,
+        /// One type, or every type.
+        plugin_type: Option<PluginType>,
+    },
+    /// The mounts at, or above, these paths; elements with commas are several.
+    Mounts(Vec<String>),
+}
+
+/// One reload call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// Which mounts.
+    pub selector: Selector,
+    /// Cancel requests that still run at the drain limit.
+    pub force: bool,
+    /// On every node; a single node records the result.
+    pub global: bool,
+}
+
+/// What became of a mount.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It runs a new instance.
+    Reloaded,
+    /// It runs what it ran before.
+    #[default]
+    Failed,
+    /// It is one of the mounts that cannot be reloaded.
+    Skipped,
+}
+
+impl Outcome {
+    /// The word of `data.results[].status`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reloaded => "reloaded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
 
 /// The outcome for one mount: before, after, and why not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MountResult {
     /// The mount's path.
     pub mount: String,
+    /// What became of it.
+    pub outcome: Outcome,
     /// The version before.
     pub from_version: String,
     /// The version after; the same when it failed.
@@ -26,3 +97,138 @@ pub struct MountResult {
     /// Initialize wrote more than an overlay holds: not all of it can be taken back.
     pub irreversible: bool,
 }
+
+/// What a reload call came to.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The request's id.
+    pub reload_id: String,
+    /// One result per mount that was found, in the order of their paths, and one per path that
+    /// names no mount.
+    pub results: Vec<MountResult>,
+    /// What went wrong, one text per mount, as the caller reads it; empty = nothing.
+    pub errors: Vec<String>,
+    /// Notes.
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// How many mounts were reloaded. Those that cannot be count as well (plugin-lifecycle §5.3).
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let counted = |r: &&MountResult| r.outcome != Outcome::Failed;
+        self.results.iter().filter(counted).count()
+    }
+}
+
+/// What all reloads of the node share.
+pub(crate) struct Reloads {
+    /// Mounts that are prepared or being prepared and not yet switched, over all calls.
+    surge: Arc<Semaphore>,
+    /// Which records are stored, the newest last.
+    recorded: tokio::sync::Mutex<VecDeque<record::Recorded>>,
+}
+
+impl Reloads {
+    /// At most `max_surge` mounts at a time.
+    pub(crate) fn new(max_surge: usize) -> Self {
+        Self {
+            surge: Arc::new(Semaphore::new(max_surge.max(1))),
+            recorded: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Core {
+    /// Reloads what the call selects and says what became of each mount.
+    ///
+    /// # Cancel safety
+    /// A mount that is being switched is switched to the end or not at all, in a task of its own.
+    pub async fn reload(self: &Arc<Self>, ctx: &Context, call: Reload) -> Report {
+        let mut report = Report {
+            reload_id: ctx.request_id.to_string(),
+            ..Report::default()
+        };
+        let found = self.select(&call.selector);
+        let is_empty = found.mounts.is_empty();
+        for path in found.missing {
+            let text = format!("cannot fetch mount entry on {path:?}");
+            report.results.push(MountResult {
+                mount: path,
+                error: Some(text.clone()),
+                ..MountResult::default()
+            });
+            report.errors.push(text);
+        }
+        if is_empty && matches!(call.selector, Selector::Plugin { .. }) {
+            report.warnings.push(no_plugins(call.global).to_owned());
+        }
+        for result in self.roll_out(ctx, found.mounts, call.force).await {
+            if let Some(reason) = &result.error {
+                report.errors.push(format!(
+                    "cannot reload plugin on {:?}: {reason}",
+                    result.mount
+                ));
+            }
+            if result.outcome == Outcome::Skipped {
+                report.warnings.push(format!(
+                    "{} is always there and was not reloaded: it has no plugin",
+                    result.mount
+                ));
+            }
+            report.results.push(result);
+        }
+        self.record_reload(&report).await;
+        report
+    }
+
+    /// Moves the mounts in waves; every one has its result.
+    async fn roll_out(
+        self: &Arc<Self>,
+        ctx: &Context,
+        mounts: Vec<Arc<Mount>>,
+        force: bool,
+    ) -> Vec<MountResult> {
+        let mut rollout = Rollout::new(mounts, self.settings.max_surge);
+        let mut moving = FuturesUnordered::new();
+        loop {
+            while let Some((ticket, mount)) = rollout.start() {
+                let (core, mount, ctx) = (Arc::clone(self), Arc::clone(mount), ctx.clone());
+                let surge = Arc::clone(&self.reloads.surge);
+                // Asked now: whatever begins from here on does what this call wants.
+                let asked = mount.reloads.begun();
+                let work = self.work.spawn(async move {
+                    // Waits for its turn among all calls; closed only with the node.
+                    let _turn = surge.acquire_owned().await;
+                    core.switch(&ctx, &mount, asked, force).await
+                });
+                moving.push(async move { (ticket, work.await) });
+            }
+            let Some((ticket, result)) = moving.next().await else {
+                break;
+            };
+            rollout.finish(ticket, result);
+        }
+        let results = rollout.into_results();
+        results
+            .map(|(mount, result)| {
+                result.unwrap_or_else(|_| MountResult {
+                    mount: crate::mount::full_path(&mount.record()),
+                    error: Some("internal error".to_owned()),
+                    ..MountResult::default()
+                })
+            })
+            .collect()
+    }
+}
+
+fn no_plugins(global: bool) -> &'static str {
+    if global {
+        "no plugins were reloaded locally (but they may be reloaded on other nodes)"
+    } else {
+        "no plugins were reloaded"
+    }
+}
+
+#[cfg(test)]
+mod tests;

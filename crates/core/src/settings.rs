@@ -29,6 +29,10 @@ pub struct Settings {
     pub default_lease_ttl: Duration,
     /// The system's maximum lease TTL.
     pub max_lease_ttl: Duration,
+    /// What this node is called where results are shown per node.
+    pub node_name: String,
+    /// How often engines get their turn for periodic work.
+    pub rollback_interval: Duration,
     /// The address that other nodes and clients reach this one at.
     pub api_addr: String,
     /// Where the storage lives, as `sys/seal-status` names it.
@@ -51,6 +55,8 @@ impl Default for Settings {
             has_plugin_directory: false,
             default_lease_ttl: MONTH,
             max_lease_ttl: MONTH,
+            node_name: "node".to_owned(),
+            rollback_interval: Duration::from_secs(60),
             api_addr: String::new(),
             storage_type: "inmem",
         }

@@ -11,7 +11,7 @@ mod late;
 mod transaction;
 
 pub(crate) use buffer::{Buffer, Change};
-pub(crate) use instance_view::{InstanceView, Overlay};
+pub(crate) use instance_view::{EngineStorage, InstanceView, Overlay};
 
 use crate::store::Store;
 use parking_lot::Mutex;

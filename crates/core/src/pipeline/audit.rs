@@ -10,8 +10,16 @@ use std::sync::Arc;
 /// What a device is told. Devices and their entries come with the audit issue.
 pub(crate) enum Record<'a> {
     /// A request, allowed or denied.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "devices, which read it, come with their issue")
+    )]
     Request(&'a Decision),
     /// Its outcome.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "devices, which read it, come with their issue")
+    )]
     Response(&'a Result<Option<Response>, Error>),
 }
 

@@ -19,6 +19,10 @@ impl<T> Authorized<T> {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per request, moved twice: a box would cost every request an allocation"
+)]
 /// The outcome of the decision. Both go through the audit stage.
 pub(crate) enum Decision {
     /// The engine may be asked.
@@ -30,6 +34,10 @@ pub(crate) enum Decision {
 /// A request that no engine sees.
 pub(crate) struct Denied {
     /// The request.
+    #[expect(
+        dead_code,
+        reason = "audit devices, which read it, come with their issue"
+    )]
     pub(crate) client: ClientRequest,
     /// Why.
     pub(crate) why: Error,

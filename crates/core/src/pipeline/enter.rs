@@ -21,8 +21,6 @@ pub(crate) struct Entered {
 
 /// A request inside an engine's gate.
 pub(crate) struct Inside {
-    /// The mount.
-    pub(crate) mount: Arc<Mount>,
     /// What the mount was configured to when the request entered.
     pub(crate) facts: Arc<MountFacts>,
     /// The right to be inside, and the instance.
@@ -77,7 +75,6 @@ impl Node {
         Entered {
             client,
             inside: Ok(Inside {
-                mount,
                 facts,
                 ticket,
                 request,

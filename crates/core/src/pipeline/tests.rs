@@ -2,8 +2,9 @@ use super::audit::{Audit, Device, Record};
 use super::decide::Decision;
 use crate::instance::tests::instance;
 use crate::mount::Mount;
-use crate::{ClientRequest, Core, Error, Settings};
-use linchpin_crypto::Secret;
+use crate::node::Node;
+use crate::{ClientRequest, Error, Settings};
+use arc_swap::ArcSwap;
 use linchpin_engine::{BoxFuture, Context};
 use linchpin_formats::MountEntry;
 use parking_lot::Mutex;
@@ -35,12 +36,12 @@ async fn ask(token: &str, path: &str) -> (Result<bool, String>, Vec<&'static str
         path: "m/".into(),
         ..MountEntry::default()
     };
-    let mount = Mount::new(record, instance(1), None, &Settings::default());
-    let core = Core::with(
-        vec![mount],
-        &Secret::new("root".to_owned()),
-        Audit::with(vec![recorder.clone()]),
-    );
+    let (core, _) = crate::start::tests::core(Audit::with(vec![recorder.clone()])).await;
+    let facts = Arc::new(ArcSwap::new(core.facts_of(&record)));
+    let leaving = CancellationToken::new();
+    let limits = Settings::default().gate;
+    let mount = Mount::new(record, facts, instance(1), None, limits, leaving);
+    core.node.store(Arc::new(Node::new([mount])));
     let request = ClientRequest {
         path: path.to_owned(),
         token: Some(token.to_owned()),

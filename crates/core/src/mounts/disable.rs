@@ -1,0 +1,108 @@
+//! A mount goes: requests first, then its engine, then its data, and last its record, so that
+//! whatever is interrupted can be done again (core-api §2.8).
+
+use super::enable::KEYS_PER_BATCH;
+use super::with_slash;
+use crate::Core;
+use crate::mount::Mount;
+use crate::view::Change;
+use linchpin_engine::{Context, Error};
+use std::sync::Arc;
+
+impl Core {
+    /// Disables the mount at a full path; that there is none is not an error.
+    ///
+    /// # Cancel safety
+    /// It runs in a task of its own and goes on when the caller does not wait.
+    ///
+    /// # Errors
+    /// A mount that is always there, or storage that fails: the mount is then tainted, answers
+    /// nothing, and can be disabled again.
+    pub async fn disable(self: &Arc<Self>, _ctx: &Context, path: &str) -> Result<(), Error> {
+        let path = with_slash(path);
+        let fixed = ["sys/", "cubbyhole/", "identity/", "audit/"];
+        let is_fixed = |mount: &Arc<Mount>| mount.is_singleton();
+        let found = self.node.load().at(&path).cloned();
+        if path == "auth/token/" {
+            return Err(Error::refused(
+                "token credential backend cannot be disabled",
+            ));
+        }
+        if fixed.contains(&path.as_str()) || found.as_ref().is_some_and(is_fixed) {
+            return Err(Error::refused(format!("cannot unmount {path:?}")));
+        }
+        let Some(mount) = found else {
+            return Ok(());
+        };
+        let core = Arc::clone(self);
+        let work = self
+            .work
+            .spawn(async move { core.remove(&path, &mount).await });
+        work.await
+            .unwrap_or_else(|_| Err(Error::internal("internal error")))
+    }
+
+    async fn remove(&self, path: &str, mount: &Arc<Mount>) -> Result<(), Error> {
+        // A reload that is under way stops at its next step.
+        mount.leaving.cancel();
+        let _one_at_a_time = mount.lifecycle.lock().await;
+        let still_there = |at: &Arc<Mount>| Arc::ptr_eq(at, mount);
+        if !self.node.load().at(path).is_some_and(still_there) {
+            return Ok(());
+        }
+        self.change_record(mount, Vec::new(), |record| record.tainted = true)
+            .await?;
+        mount.gate().remove();
+        self.wait_for_requests(mount).await;
+
+        let instance = mount.gate().instance();
+        self.roll_back(mount, &instance).await;
+        if !self.clean_up(&instance).await {
+            tracing::warn!(mount = %path, "Cleanup did not end in time");
+        }
+        if let Some(view) = instance.view() {
+            view.close().await;
+        }
+        self.delete_data(path, mount).await?;
+        let record = mount.record();
+        tracing::info!(mount = %path, plugin = %record.mount_type, "unmounted");
+        Ok(())
+    }
+
+    /// Those inside may finish; after one attempt of the gate they are cancelled.
+    async fn wait_for_requests(&self, mount: &Mount) {
+        let limit = self.settings.gate.attempt;
+        let gate = mount.gate();
+        if tokio::time::timeout(limit, gate.wait_idle()).await.is_ok() {
+            return;
+        }
+        gate.instance().cancel_running();
+        if tokio::time::timeout(limit, gate.wait_idle()).await.is_err() {
+            tracing::warn!(mount = %mount.facts().point, "requests still run in a mount that is removed");
+        }
+    }
+
+    /// In batches, so that no commit is unbounded; the record goes with the last one.
+    async fn delete_data(&self, path: &str, mount: &Arc<Mount>) -> Result<(), Error> {
+        let mut keys = match mount.storage() {
+            Some(storage) => self.store.keys_below(&storage.full("")).await?,
+            None => Vec::new(),
+        };
+        let last = keys.split_off(keys.len() - keys.len() % KEYS_PER_BATCH);
+        let deletions = |keys: &[String]| -> Vec<(String, Change)> {
+            keys.iter()
+                .map(|key| (key.clone(), Change::Delete))
+                .collect()
+        };
+        for some in keys.chunks(KEYS_PER_BATCH) {
+            self.store.commit_changes(&[], deletions(some)).await?;
+        }
+        let turn = self.mounts.write().await;
+        self.commit_table(&turn, path, None, deletions(&last))
+            .await?;
+        self.publish_mounts(&turn, |mounts| {
+            mounts.retain(|other| !Arc::ptr_eq(other, mount))
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! The last step of a reload: the old instance is cleaned up. It may take its time; siblings in its
+//! process are not touched, and the process ends with its last instance.
+
+use crate::Core;
+use crate::instance::Instance;
+use crate::mount::Mount;
+use std::sync::Arc;
+
+impl Core {
+    /// Retires `old` in a task of its own and waits for it for `retire_wait`. Says whether it still
+    /// goes on.
+    pub(super) async fn retire(self: &Arc<Self>, mount: &Arc<Mount>, old: Arc<Instance>) -> bool {
+        let (core, mount) = (Arc::clone(self), Arc::clone(mount));
+        let retired = self.work.spawn(async move {
+            if !core.clean_up(&old).await {
+                tracing::warn!(
+                    mount = %mount.facts().point, version = %old.running().version,
+                    "Cleanup of the replaced instance did not end in time"
+                );
+            }
+            // What it still writes after its Cleanup is refused.
+            if let Some(view) = old.view() {
+                view.close().await;
+            }
+        });
+        tokio::time::timeout(self.settings.retire_wait, retired)
+            .await
+            .is_err()
+    }
+}

@@ -1,0 +1,310 @@
+//! One mount moves to a new instance (design §4): prepare, gate, fence, staged Initialize, publish,
+//! retire. Every step that fails leaves the old instance serving and storage as it was.
+
+use super::{MountResult, Outcome};
+use crate::Core;
+use crate::gate::{Closed, StillRunning};
+use crate::instance::Instance;
+use crate::mount::{Mount, full_path};
+use crate::standup::full_changes;
+use crate::view::{MountStorage, Overlay};
+use linchpin_engine::{Context, Error, Joining, PluginSource};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Between two attempts to drain: those who waited at the gate get through.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is fixed for one switch of one mount.
+struct Switch<'s> {
+    ctx: Context,
+    mount: &'s Mount,
+    storage: &'s Arc<MountStorage>,
+    old: Arc<Instance>,
+    source: PluginSource,
+}
+
+impl Core {
+    /// Reloads one mount, or takes the result of a reload that began after `asked`.
+    pub(super) async fn switch(
+        self: &Arc<Self>,
+        ctx: &Context,
+        mount: &Arc<Mount>,
+        asked: u64,
+        force: bool,
+    ) -> MountResult {
+        let started = Instant::now();
+        let _one_at_a_time = mount.lifecycle.lock().await;
+        if let Some(result) = mount.reloads.since(asked, force) {
+            return result;
+        }
+        let number = mount.reloads.begin();
+        let mut result = before(mount);
+        if mount.is_singleton() {
+            result.outcome = Outcome::Skipped;
+        } else {
+            match self.replace(ctx, mount, force, &mut result).await {
+                Ok(()) => result.outcome = Outcome::Reloaded,
+                Err(error) => result.error = Some(error.to_string()),
+            }
+        }
+        result.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        log(ctx, &result);
+        mount.reloads.end(number, &result);
+        result
+    }
+
+    async fn replace(
+        self: &Arc<Self>,
+        ctx: &Context,
+        mount: &Arc<Mount>,
+        force: bool,
+        result: &mut MountResult,
+    ) -> Result<(), Error> {
+        let Some(storage) = mount.storage() else {
+            return Err(Error::refused("this mount has no plugin"));
+        };
+        // Not the caller's context: who asked may be gone, the fleet still moves. What stops it is
+        // the removal of the mount and the end of the node.
+        let ctx = Context {
+            deadline: None,
+            cancel: mount.leaving.child_token(),
+            ..ctx.clone()
+        };
+        let switch = Switch {
+            mount,
+            storage,
+            old: mount.gate().instance(),
+            source: self.source_of(&mount.record())?,
+            ctx,
+        };
+        switch.go_on()?;
+
+        // 1. Prepare: the old instance serves, nothing waits.
+        let writes = storage.writes();
+        let new = self.prepare_for(&switch).await?;
+        tracing::debug!(
+            mount = %mount.facts().point, old = switch.old.number(), new = new.number(),
+            "instance prepared"
+        );
+
+        // 2. Gate: client requests queue.
+        let closed = match self.drain(&switch, force, result).await {
+            Ok(closed) => closed,
+            Err(error) => {
+                self.discard(&new).await;
+                return Err(error);
+            }
+        };
+
+        // 3. Fence: the old instance's writes wait; a stale Setup is repeated.
+        if let Some(view) = switch.old.view() {
+            view.fence().await;
+        }
+        let outcome = self.bring_up(&switch, new, writes).await;
+        let (new, overlay) = match outcome {
+            Ok(ready) => ready,
+            Err(error) => {
+                lift(&switch.old, closed).await;
+                return Err(error);
+            }
+        };
+        result.irreversible = overlay.irreversible;
+
+        // 5. Publish: one batch, then visible.
+        if let Err(error) = self.commit_switch(&switch, &new, overlay).await {
+            self.discard(&new).await;
+            lift(&switch.old, closed).await;
+            return Err(error);
+        }
+        if let Some(view) = new.view() {
+            view.go_live().await;
+        }
+        if let Some(view) = switch.old.view() {
+            view.replaced_by(new.backend()).await;
+        }
+        closed.open_on(Arc::clone(&new));
+        result.to_version.clone_from(&new.running().version);
+        result.to_sha256 = new.running().sha256;
+
+        // 6. Retire: nobody waits for it but this call, and not for long.
+        result.retiring = self.retire(mount, switch.old).await;
+        Ok(())
+    }
+
+    async fn prepare_for(&self, switch: &Switch<'_>) -> Result<Arc<Instance>, Error> {
+        let record = switch.mount.record();
+        let joining = Joining::NewerThan {
+            generation: switch.old.running().generation,
+            call: Arc::clone(&switch.ctx.request_id),
+        };
+        let source = switch.source.clone();
+        let facts = switch.mount.facts_cell();
+        self.prepare(&switch.ctx, &record, facts, switch.storage, source, joining)
+            .await
+    }
+
+    /// Closes the gate when nobody is inside, in attempts until `drain_timeout`.
+    async fn drain(
+        &self,
+        switch: &Switch<'_>,
+        force: bool,
+        result: &mut MountResult,
+    ) -> Result<Closed, Error> {
+        let gate = switch.mount.gate();
+        let end = Instant::now() + self.settings.drain_timeout;
+        loop {
+            switch.go_on()?;
+            let left = end.saturating_duration_since(Instant::now());
+            let still = match gate.close_and_drain(left).await {
+                Ok(closed) => return Ok(closed),
+                Err(still) => still,
+            };
+            if Instant::now() >= end && still.count > 0 {
+                if !force {
+                    return Err(Error::refused(text(still)));
+                }
+                let cancel = |still: StillRunning| {
+                    result.cancelled = still.count;
+                    switch.old.cancel_running();
+                };
+                return gate.close_and_cancel(cancel).await.map_err(|still| {
+                    Error::refused(format!("{}, although cancelled", text(still)))
+                });
+            }
+            let pause = tokio::time::sleep(PAUSE);
+            switch.ctx.race(pause).await.map_err(|_| abandoned())?;
+        }
+    }
+
+    /// Behind the closed gate and the fence: a fresh Setup if the first is stale, then Initialize
+    /// into the overlay. On failure nothing of the new instance is left.
+    async fn bring_up(
+        &self,
+        switch: &Switch<'_>,
+        mut new: Arc<Instance>,
+        writes: u64,
+    ) -> Result<(Arc<Instance>, Overlay), Error> {
+        if switch.storage.writes() != writes {
+            tracing::debug!(mount = %switch.mount.facts().point, "storage has changed since Setup: set up again");
+            // The second before the first goes, so that their process stays.
+            let fresh = self.prepare_for(switch).await;
+            self.discard(&new).await;
+            new = fresh?;
+        }
+        let initialised = match switch.go_on() {
+            Ok(()) => self.initialise(&switch.ctx, &new).await,
+            Err(error) => Err(error),
+        };
+        match initialised {
+            Ok(overlay) => Ok((new, overlay)),
+            Err(error) => {
+                self.discard(&new).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The overlay and the mount's record, together or not at all.
+    async fn commit_switch(
+        &self,
+        switch: &Switch<'_>,
+        new: &Instance,
+        overlay: Overlay,
+    ) -> Result<(), Error> {
+        switch.go_on()?;
+        let changes = full_changes(switch.storage, overlay);
+        let running = new.running().clone();
+        self.change_record(switch.mount, changes, |record| {
+            crate::mounts::set_running(record, &running);
+        })
+        .await
+    }
+}
+
+impl Switch<'_> {
+    /// Whether the mount still wants to be moved: asked at every step.
+    fn go_on(&self) -> Result<(), Error> {
+        if self.ctx.cancel.is_cancelled() {
+            Err(abandoned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Back to the old instance: its parked writes proceed, then the gate opens.
+async fn lift(old: &Instance, closed: Closed) {
+    if let Some(view) = old.view() {
+        view.unfence().await;
+    }
+    drop(closed);
+}
+
+fn before(mount: &Mount) -> MountResult {
+    let running = mount.gate().instance().running().clone();
+    MountResult {
+        mount: full_path(&mount.record()),
+        from_version: running.version.clone(),
+        to_version: running.version,
+        from_sha256: running.sha256,
+        to_sha256: running.sha256,
+        ..MountResult::default()
+    }
+}
+
+fn text(still: StillRunning) -> String {
+    let requests = if still.count == 1 {
+        "1 request".to_owned()
+    } else {
+        format!("{} requests", still.count)
+    };
+    format!(
+        "{requests} still running, the oldest for {} s",
+        still.oldest.as_secs()
+    )
+}
+
+fn abandoned() -> Error {
+    Error::refused("the reload was given up: the mount is being removed or the server stops")
+}
+
+fn log(ctx: &Context, result: &MountResult) {
+    let (from, to) = (&result.from_version, &result.to_version);
+    let digest = |sha: Option<linchpin_model::Sha256>| sha.map_or(String::new(), |s| s.to_string());
+    let (from_sha256, to_sha256) = (digest(result.from_sha256), digest(result.to_sha256));
+    match (&result.outcome, &result.error) {
+        (Outcome::Reloaded, _) => tracing::info!(
+            reload_id = %ctx.request_id, mount = %result.mount, %from, %to, %from_sha256, %to_sha256,
+            milliseconds = result.milliseconds, cancelled = result.cancelled, "mount reloaded"
+        ),
+        (Outcome::Failed, error) => tracing::warn!(
+            reload_id = %ctx.request_id, mount = %result.mount, running = %from, running_sha256 = %from_sha256,
+            error = error.as_deref().unwrap_or_default(),
+            "reload failed: the mount runs what it ran before"
+        ),
+        (Outcome::Skipped, _) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_says_how_many_and_how_long() {
+        let still = |count, seconds| StillRunning {
+            count,
+            oldest: Duration::from_secs(seconds),
+        };
+        assert_eq!(
+            text(still(3, 41)),
+            "3 requests still running, the oldest for 41 s"
+        );
+        assert_eq!(
+            text(still(1, 60)),
+            "1 request still running, the oldest for 60 s"
+        );
+    }
+}

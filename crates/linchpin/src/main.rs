@@ -4,6 +4,8 @@ mod arguments;
 mod banner;
 mod completion;
 mod config;
+#[cfg(feature = "fault-injection")]
+mod dump;
 mod engines;
 mod hardening;
 mod help;

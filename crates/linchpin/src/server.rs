@@ -70,7 +70,10 @@ async fn within_signals(start: Start, colour: bool) -> Result<()> {
     let signals = Signals::catch().context("catch signals")?;
     let tasks = TaskTracker::new();
     tasks.spawn(signals.watch(stop.clone(), over.clone()));
-    let outcome = serve(start, colour, &stop).await;
+    let store = Arc::new(MemoryStore::new());
+    #[cfg(feature = "fault-injection")]
+    crate::dump::start(Arc::clone(&store), &tasks, over.clone())?;
+    let outcome = serve(start, store, colour, &stop).await;
     over.cancel();
     tasks.close();
     tasks.wait().await;
@@ -78,7 +81,12 @@ async fn within_signals(start: Start, colour: bool) -> Result<()> {
 }
 
 /// Starts the parts, serves, and ends the parts, whatever happened in between.
-async fn serve(mut start: Start, colour: bool, stop: &CancellationToken) -> Result<()> {
+async fn serve(
+    mut start: Start,
+    store: Arc<MemoryStore>,
+    colour: bool,
+    stop: &CancellationToken,
+) -> Result<()> {
     let listener = listen(&start.listen).await?;
     let address = listener
         .local_addr()
@@ -89,7 +97,7 @@ async fn serve(mut start: Start, colour: bool, stop: &CancellationToken) -> Resu
     if let Ok(name) = rustix::system::uname().nodename().to_str() {
         start.core.node_name = name.to_owned();
     }
-    let storage = open_storage(&start.cluster_name).await?;
+    let storage = open_storage(store, &start.cluster_name).await?;
     let plugins = start_plugin_host(&start)?;
     let fleet: Arc<dyn Fleet> = Arc::new(plugins.clone());
     let parts = Parts {
@@ -190,8 +198,7 @@ struct Storage {
     cluster: ClusterInfo,
 }
 
-async fn open_storage(cluster_name: &str) -> Result<Storage> {
-    let store = Arc::new(MemoryStore::new());
+async fn open_storage(store: Arc<MemoryStore>, cluster_name: &str) -> Result<Storage> {
     let barrier = Barrier::new(store, linchpin_barrier::Settings::default());
     let made = barrier
         .initialise(SystemTime::now())

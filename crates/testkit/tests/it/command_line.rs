@@ -136,6 +136,11 @@ fn normalise(value: &mut Value) {
                     _ => normalise(member),
                 }
             }
+            // A type that has nothing but engines is a type without names (plugin-lifecycle §2.2).
+            let is_empty = |member: &Value| member.as_array().is_some_and(Vec::is_empty);
+            members.retain(|key, member| {
+                !(["auth", "database"].contains(&key.as_str()) && is_empty(member))
+            });
         }
         Value::Array(elements) => {
             elements.retain(|element| {

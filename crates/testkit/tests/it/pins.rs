@@ -148,7 +148,8 @@ async fn case_35_a_pinned_version_cannot_be_deregistered(product: Product) {
     t.delete(pinned)
         .await
         .is(400)
-        .error_is(&wrapped("cannot delete a pinned version"));
+        .error_has("cannot delete a pinned version")
+        .error_has("pinned to v1.0.0");
     t.get(pinned).await.is(200);
     t.delete("sys/plugins/catalog/secret/tp?version=1.1.0")
         .await

@@ -300,7 +300,8 @@ async fn case_91_a_respawn_runs_the_same_bytes(product: Product) {
         .error_has("checksums did not match");
     // Its file replaced.
     t.register("tp", "1.0.0", "tp1", json!({})).await.ok();
-    t.plugins().write("tp1", b"no plugin");
+    t.plugins()
+        .install("tp1", &linchpin_testkit::binary("fault-v2"));
     respawned("replaced").await;
     t.reload("m")
         .await

@@ -119,7 +119,9 @@ async fn serve(
         }
     };
     let ready = furnish(&core, &start, stop).await;
-    if let Ok(plugins) = &ready {
+    if let Ok(plugins) = &ready
+        && !stop.is_cancelled()
+    {
         let unseal_key = storage.unseal_key.expose();
         announce(&start, &address.to_string(), unseal_key, plugins, colour);
         let limits = start.http.clone();
@@ -128,7 +130,11 @@ async fn serve(
     }
     core.shutdown().await;
     tracing::info!("ended");
-    ready.map(drop)
+    match ready {
+        // What a signal to end has interrupted has not failed.
+        Err(_) if stop.is_cancelled() => Ok(()),
+        ready => ready.map(drop),
+    }
 }
 
 /// What a dev server has besides `sys/`: `secret/`, and the plugins of the plugin directory.
@@ -141,9 +147,10 @@ async fn furnish(
     if start.mount_secret {
         mount_secret(core, &ctx).await?;
     }
-    let Some(directory) = start.plugins.plugin_directory.clone() else {
+    let Some(directory) = &start.plugins.plugin_directory else {
         return Ok(None);
     };
+    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
     let files = match start.plugin_init {
         true => Files::Registered(plugin_init::register_all(core, &ctx).await),
         false => Files::Found(core.fleet().artefacts()),
@@ -225,7 +232,9 @@ async fn open_storage(store: Arc<MemoryStore>, cluster_name: &str) -> Result<Sto
 fn start_plugin_host(start: &Start) -> Result<PluginHost> {
     let launcher = Launcher::of_this_executable().context("prepare to start plugins")?;
     #[cfg(feature = "fault-injection")]
-    if std::env::var("LINCHPIN_FAULT").is_ok_and(|fault| fault == "forks-on-the-blocking-pool") {
+    if std::env::var("LINCHPIN_FAULT")
+        .is_ok_and(|faults| faults.split(',').any(|f| f == "forks-on-the-blocking-pool"))
+    {
         let settings = start.plugins.clone();
         return PluginHost::start_forking_on_the_blocking_pool(settings, launcher)
             .context("start the plugin host");

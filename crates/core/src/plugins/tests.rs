@@ -21,11 +21,13 @@ mod storing;
 const DIGEST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 const OTHER: &str = "2222222222222222222222222222222222222222222222222222222222222222";
 
-/// A store that can lose the answer to a commit.
+/// A store that can lose the answer to a commit, or take its time.
 #[derive(Default)]
 struct Disk {
     inner: MemoryStore,
     loses_answers: AtomicBool,
+    is_slow: AtomicBool,
+    finish: tokio::sync::Notify,
     commits: AtomicUsize,
 }
 
@@ -42,6 +44,9 @@ impl storage::Storage for Disk {
     }
     async fn commit(&self, batch: Batch) -> storage::Result<ChangeIndex> {
         self.commits.fetch_add(1, SeqCst);
+        if self.is_slow.load(SeqCst) {
+            self.finish.notified().await;
+        }
         let written = self.inner.commit(batch).await?;
         if self.loses_answers.load(SeqCst) {
             return Err(storage::Error::Store("the answer was lost".into()));
@@ -190,6 +195,15 @@ async fn open(barrier: &Arc<Barrier>, files: &Arc<Files>, settings: &Settings) -
     Plugins::load(store, files.clone(), settings.clone(), vec![builtin])
         .await
         .unwrap()
+}
+
+/// Goes on with `work` until it waits for something.
+async fn until_it_waits(work: std::pin::Pin<&mut (impl Future + ?Sized)>) {
+    tokio::select! {
+        biased;
+        _ = work => panic!("it waits for nothing"),
+        () = std::future::ready(()) => {}
+    }
 }
 
 async fn register(plugins: &Plugins, registration: Registration) -> Result<Vec<String>, Error> {

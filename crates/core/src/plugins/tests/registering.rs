@@ -147,11 +147,7 @@ async fn a_plugin_that_hangs_delays_nobody_else() {
     };
     let hanging = register(&world.plugins, hung);
     tokio::pin!(hanging);
-    tokio::select! {
-        biased;
-        _ = &mut hanging => unreachable!("it hangs"),
-        () = std::future::ready(()) => {}
-    }
+    until_it_waits(hanging.as_mut()).await;
     assert_eq!(world.files.probes.load(SeqCst), 1);
     let others = async {
         register(&world.plugins, tp("1.0.0")).await.unwrap();
@@ -187,16 +183,16 @@ async fn overwriting_what_is_used_or_pinned_is_warned_of() {
     let world = World::new().await;
     let used = |_: &EntryId| vec!["m/".to_owned()];
     let context = ctx();
-    let register = |args: &str| {
+    let overwrite = |args: &str| {
         let registration = Registration {
             args: vec![args.to_owned()],
             ..tp("1.0.0")
         };
         world.plugins.register(&context, registration, &used)
     };
-    let new = register("--a").await.unwrap();
+    let new = overwrite("--a").await.unwrap();
     assert!(new.is_empty(), "there was nothing to overwrite: {new:?}");
-    let same = register("--a").await.unwrap();
+    let same = overwrite("--a").await.unwrap();
     assert_eq!(
         same,
         [
@@ -204,7 +200,10 @@ async fn overwriting_what_is_used_or_pinned_is_warned_of() {
         ]
     );
     pin(&world.plugins, "tp", "1.0.0").await.unwrap();
-    let changed = register("--b").await.unwrap();
+    register(&world.plugins, tp("1.1.0")).await.unwrap();
+    let other = register(&world.plugins, tp("1.1.0")).await;
+    assert!(other.unwrap().is_empty(), "another version is pinned");
+    let changed = overwrite("--b").await.unwrap();
     let [in_use, pinned] = changed.as_slice() else {
         panic!("{changed:?}")
     };

@@ -1,12 +1,14 @@
 //! What other servers and broken stores leave, and what is done with it.
 
 use super::*;
+use std::pin::{Pin, pin};
 
 const TP: &str = r#"{"name":"tp","type":3,"version":"v1.0.0","command":"tp1","args":null,"env":null,"sha256":"ERERERERERERERERERERERERERERERERERERERERERE=","builtin":false,"oci":false,"declarative":true,"future":[1.50,{"b":2}]}"#;
 
 #[tokio::test]
 async fn what_is_not_understood_is_kept_and_not_used() {
     let world = World::new().await;
+    let builtin = TP.replace("\"builtin\":false", "\"builtin\":true");
     let kept = [
         ("old", r#"{"name":"old","command":"old"}"#),
         (
@@ -15,6 +17,7 @@ async fn what_is_not_understood_is_kept_and_not_used() {
         ),
         ("secret/broken", "no json"),
         ("secret/nameless", r#"{"type":3}"#),
+        ("secret/builtin", builtin.as_str()),
         (
             "secret/short",
             r#"{"name":"short","type":3,"sha256":"AAAA"}"#,
@@ -79,11 +82,16 @@ async fn what_other_products_keep_in_a_record_survives_an_overwrite() {
 #[tokio::test]
 async fn a_record_says_itself_which_plugin_it_is() {
     let world = World::new().await;
-    // Where a server without types kept it, and as an older one wrote its version.
+    // Where a server without types kept it, and under its version in another form.
     world.write("tp", TP).await;
     world.write("secret/tp/1.0.0", TP).await;
     let opened = world.reopened().await;
     assert_eq!(listed(&opened), ["secret plugin \"tp\" version v1.0.0"]);
+    // Stored once more, the record in its own place counts.
+    let own = TP.replace("\"args\":null", "\"args\":[\"--own\"]");
+    world.write("secret/tp/v1.0.0", &own).await;
+    let opened = world.reopened().await;
+    assert_eq!(entry(&opened, "v1.0.0").unwrap().args, ["--own"]);
     // Registered anew it is in its own place, and nowhere else.
     register(&opened, tp("1.0.0")).await.unwrap();
     for key in ["tp", "secret/tp/1.0.0"] {
@@ -132,6 +140,40 @@ async fn what_is_not_stored_is_not_seen() {
         ["secret plugin \"tp\" version v1.0.0"]
     );
     assert!(pinned(&world.plugins).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_seen_before_it_is_durable() {
+    let world = World::new().await;
+    let tp1 = ["secret plugin \"tp\" version v1.0.0"];
+    let slowly = async |mut work: Pin<&mut (dyn Future<Output = bool> + '_)>, before: &[&str]| {
+        world.disk.is_slow.store(true, SeqCst);
+        until_it_waits(work.as_mut()).await;
+        assert_eq!(seen(&world.plugins), before);
+        world.disk.is_slow.store(false, SeqCst);
+        world.disk.finish.notify_one();
+        assert!(work.await);
+    };
+    let plugins = &world.plugins;
+    let ctx = ctx();
+    let work = async { register(plugins, tp("1.0.0")).await.is_ok() };
+    slowly(pin!(work), &[]).await;
+    assert_eq!(seen(plugins), tp1);
+    let work = async { pin(plugins, "tp", "1.0.0").await.is_ok() };
+    slowly(pin!(work), &tp1).await;
+    let pinned = [tp1[0], "secret/tp v1.0.0"];
+    assert_eq!(seen(plugins), pinned);
+    let unpin = plugins.unpin(&ctx, PluginType::Secret, "tp");
+    slowly(pin!(async { unpin.await.is_ok() }), &pinned).await;
+    assert_eq!(seen(plugins), tp1);
+    let work = async { deregister(plugins, "tp", Some("1.0.0")).await.is_ok() };
+    slowly(pin!(work), &tp1).await;
+    assert_eq!(seen(plugins), [""; 0]);
+}
+
+/// Entries and pins.
+fn seen(plugins: &Plugins) -> Vec<String> {
+    [listed(plugins), pinned(plugins)].concat()
 }
 
 #[tokio::test]

@@ -277,11 +277,17 @@ impl Drop for Server {
         for process in &left {
             Process::kill(process.pid);
         }
+        let files = self.temporary_files();
         drop(fs::remove_dir_all(&self.folder));
-        // OpenBao leaves processes behind on some paths (plugin-lifecycle §11 item 5); that is not what we test.
+        drop(fs::remove_dir_all(&self.temporary));
+        // OpenBao leaves processes and sockets behind on some paths (plugin-lifecycle §11 item 5); that is not what we test.
+        if failed || !self.product.is_ours() {
+            return;
+        }
+        assert!(left.is_empty(), "processes left behind: {left:?}");
         assert!(
-            failed || left.is_empty() || !self.product.is_ours(),
-            "processes left behind: {left:?}"
+            self.killed || files.is_empty(),
+            "files left behind: {files:?}"
         );
     }
 }

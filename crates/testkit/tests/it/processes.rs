@@ -102,6 +102,13 @@ async fn case_73_a_killed_process_is_replaced(product: Product) {
         (!Process::runs(old.pid)).then_some(())
     })
     .await;
+    if !t.is_ours() {
+        // Here the first request may still meet the old socket.
+        until("the mount answers again", || async {
+            t.get("m/info").await.is_success().then_some(())
+        })
+        .await;
+    }
     let new = t.info("m").await;
     assert_ne!(new.pid, old.pid);
     assert_eq!(new.version, old.version);
@@ -131,8 +138,10 @@ async fn case_74_a_plugin_that_ignores_shutdown_is_killed(product: Product) {
     let old = t.info("m").await.pid;
     let begin = Instant::now();
     t.reload("m").await.is(200);
+    // The limit is ours; how far OpenBao stays below it depends on how busy the machine is.
+    let limit = Duration::from_secs(product.pick(5, 15));
     assert!(
-        begin.elapsed() < Duration::from_secs(5),
+        begin.elapsed() < limit,
         "the reload took {:?}",
         begin.elapsed()
     );
@@ -412,6 +421,8 @@ async fn idle_plugins(product: Product, settings: Settings, plugins: usize) -> T
     )
     .await
     .ok();
+    t.plugins().write("plain", b"no plugin");
+    t.register("small", "1.0.0", "plain", json!({})).await.ok();
     for number in 0..plugins {
         t.mount(&format!("m{number}"), "single", json!({}))
             .await

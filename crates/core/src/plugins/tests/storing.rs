@@ -8,7 +8,9 @@ const TP: &str = r#"{"name":"tp","type":3,"version":"v1.0.0","command":"tp1","ar
 #[tokio::test]
 async fn what_is_not_understood_is_kept_and_not_used() {
     let world = World::new().await;
-    let builtin = TP.replace("\"builtin\":false", "\"builtin\":true");
+    let builtin = TP
+        .replace("\"tp\"", "\"kv\"")
+        .replace("\"builtin\":false", "\"builtin\":true");
     let kept = [
         ("old", r#"{"name":"old","command":"old"}"#),
         (

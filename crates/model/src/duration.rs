@@ -38,9 +38,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
                 .len();
         let (unit, tail) = after.split_at(unit_len);
         let Ok(amount) = number.parse::<f64>() else {
-            return Err(DurationError(format!(
-                "strconv.ParseInt: parsing {number:?}: invalid syntax"
-            )));
+            return Err(no_number(text));
         };
         let seconds = match unit {
             "ns" => 1e-9,
@@ -71,6 +69,19 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(total)
 }
 
+/// What Go says of a text without a number: which of its parsers the text gets to depends on its
+/// last letter.
+fn no_number(text: &str) -> DurationError {
+    let parsed = match text.strip_suffix('d') {
+        Some(days) => days,
+        None if text.ends_with(['s', 'm', 'h']) => {
+            return DurationError(format!("time: invalid duration {text:?}"));
+        }
+        None => text,
+    };
+    DurationError(format!("strconv.ParseInt: parsing {parsed:?}: invalid syntax"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +104,13 @@ mod tests {
     fn other_texts_are_refused() {
         for text in ["", "bad", "-5s", "1.5", "1x", "s", "99999999999999999999h"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+        for (text, reason) in [
+            ("bad", "strconv.ParseInt: parsing \"ba\": invalid syntax"),
+            ("zz", "strconv.ParseInt: parsing \"zz\": invalid syntax"),
+            ("ms", "time: invalid duration \"ms\""),
+        ] {
+            assert_eq!(parse(text), Err(DurationError(reason.to_owned())));
         }
     }
 }

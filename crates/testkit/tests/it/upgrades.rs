@@ -180,7 +180,12 @@ async fn check(product: Product, entry: impl Fn(&Target) -> Value, causes: &[&st
         (t.server().temporary_files() == before.files).then_some(())
     })
     .await;
-    assert_eq!(world(&t).await, before);
+    let after = world(&t).await;
+    if let (Some(before), Some(after)) = (&before.store, &after.store) {
+        let changed = before.differences(after);
+        assert!(changed.is_empty(), "what is stored changed: {changed:?}");
+    }
+    assert_eq!(after, before);
     // The load's own connections are closed a moment after their clients are gone.
     until("the attempt has left no descriptor", || async {
         (Process::descriptors(t.server().pid()).len() <= descriptors).then_some(())

@@ -34,25 +34,29 @@ pub(crate) async fn run(core: Weak<Core>, interval: Duration, stop: Cancellation
 
 impl Core {
     /// One mount's turn: waits, without queueing, until its gate is open.
-    async fn turn(&self, mount: Arc<Mount>, stop: &CancellationToken) {
+    pub(crate) async fn turn(&self, mount: Arc<Mount>, stop: &CancellationToken) {
+        let leaving = mount.leaving();
         loop {
             match mount.gate().try_enter() {
-                Ok(ticket) => return self.roll_back(&mount, ticket.instance()).await,
+                Ok(ticket) => {
+                    let ctx = Context::internal(stop.child_token()).within(LIMIT);
+                    let work = self.roll_back(&ctx, &mount, ticket.instance());
+                    return ticket.run(&ctx, work).await;
+                }
                 Err(crate::gate::Refused::Busy) => {}
                 Err(_) => return,
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = mount.leaving.cancelled() => return,
+                () = leaving.cancelled() => return,
                 () = tokio::time::sleep(COME_BACK) => {}
             }
         }
     }
 
     /// Lets an instance do its periodic work. That it has none is not an error.
-    pub(crate) async fn roll_back(&self, mount: &Mount, instance: &Instance) {
+    pub(crate) async fn roll_back(&self, ctx: &Context, mount: &Mount, instance: &Instance) {
         let facts = mount.facts();
-        let ctx = Context::internal(self.stopping.child_token()).within(LIMIT);
         let request = Request {
             operation: Some(Operation::Rollback),
             client_token: facts.hash_token(""),
@@ -61,13 +65,16 @@ impl Core {
             mount_accessor: Arc::clone(&facts.accessor),
             ..Request::default()
         };
-        let answer = instance.backend().handle(&ctx, request).await;
+        let answer = instance.backend().handle(ctx, request).await;
         if let Err(error) = answer {
             let is_nothing = matches!(
                 error.kind(),
                 ErrorKind::UnsupportedOperation | ErrorKind::NotFound | ErrorKind::Unavailable
             );
-            if !is_nothing && !error.to_string().contains("readonly storage") {
+            if !is_nothing
+                && !ctx.cancel.is_cancelled()
+                && !error.to_string().contains("readonly storage")
+            {
                 tracing::warn!(mount = %facts.point, %error, "periodic work of the engine failed");
             }
         }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// How long and how many may wait.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +85,8 @@ pub(crate) struct Ticket {
     gate: Arc<Gate>,
     number: u64,
     instance: Arc<Instance>,
+    /// Cancelled when a forced reload gives up on those who are inside now.
+    abort: CancellationToken,
 }
 
 impl Ticket {
@@ -91,6 +94,26 @@ impl Ticket {
     #[must_use]
     pub(crate) fn instance(&self) -> &Arc<Instance> {
         &self.instance
+    }
+
+    /// Awaits what an engine does for the holder, to its end: when the time is over, or a forced
+    /// reload gives up on those inside, the context is cancelled and the engine ends by itself.
+    pub(crate) async fn run<T>(&self, ctx: &Context, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let expired = async {
+            match ctx.deadline {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = self.abort.cancelled() => {}
+            () = expired => {}
+        }
+        ctx.cancel.cancel();
+        work.await
     }
 }
 
@@ -164,6 +187,7 @@ impl Gate {
         Ok(Ticket {
             gate: Arc::clone(self),
             number,
+            abort: instance.abort(),
             instance,
         })
     }
@@ -333,7 +357,6 @@ fn protection_off() -> bool {
 mod tests {
     use super::*;
     use crate::instance::tests::instance;
-    use tokio_util::sync::CancellationToken;
 
     fn gate(limits: GateLimits) -> Arc<Gate> {
         Gate::new(instance(1), limits)

@@ -28,8 +28,8 @@ pub(crate) struct Mount {
     /// coalesced.
     pub(crate) reloads: ReloadLog,
     /// Cancelled when the mount is being removed or the node stops: a reload stops at its next
-    /// step.
-    pub(crate) leaving: CancellationToken,
+    /// step. Another one when the removal failed before it began.
+    leaving: Mutex<CancellationToken>,
 }
 
 /// Where the facts of a mount are: shared with the system views of its instances.
@@ -207,8 +207,23 @@ impl Mount {
             storage,
             lifecycle: tokio::sync::Mutex::new(()),
             reloads: ReloadLog::default(),
-            leaving,
+            leaving: Mutex::new(leaving),
         })
+    }
+
+    /// Cancelled when the mount is being removed or the node stops.
+    pub(crate) fn leaving(&self) -> CancellationToken {
+        self.leaving.lock().clone()
+    }
+
+    /// Whether it is being removed, or the node stops.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.lock().is_cancelled()
+    }
+
+    /// It stays after all: lifecycle operations go on, under a fresh token.
+    pub(crate) fn stay(&self, leaving: CancellationToken) {
+        *self.leaving.lock() = leaving;
     }
 
     /// What is stored of it.

@@ -32,7 +32,7 @@ pub(crate) use table::{set_running, tables};
 #[derive(Default)]
 pub(crate) struct Mounts {
     /// One writer of the table at a time.
-    writer: tokio::sync::Mutex<()>,
+    pub(crate) writer: tokio::sync::Mutex<()>,
     /// Paths that are being mounted or moved to.
     reserved: Mutex<BTreeSet<String>>,
     /// Moves, the newest last; the oldest are forgotten.

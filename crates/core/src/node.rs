@@ -11,15 +11,20 @@ pub(crate) struct Node {
     pub(crate) sealed: bool,
     /// Every mount, by its full path (namespace and mount path, trailing `/`).
     mounts: HashMap<String, Arc<Mount>>,
+    /// The most segments that a mount's path has: no longer prefix is looked up.
+    segments: usize,
 }
 
 impl Node {
     /// A snapshot of these mounts.
     pub(crate) fn new(mounts: impl IntoIterator<Item = Arc<Mount>>) -> Self {
         let by_path = |mount: Arc<Mount>| (mount.facts().point.to_string(), mount);
+        let mounts: HashMap<_, _> = mounts.into_iter().map(by_path).collect();
+        let segments = mounts.keys().map(|path| path.matches('/').count()).max();
         Self {
             sealed: false,
-            mounts: mounts.into_iter().map(by_path).collect(),
+            segments: segments.unwrap_or_default(),
+            mounts,
         }
     }
 
@@ -34,7 +39,11 @@ impl Node {
                 return Some((mount, ""));
             }
         }
-        let mut end = path.len();
+        // Callers choose how many segments a path has; mounts have few.
+        let mut end = path
+            .match_indices('/')
+            .nth(self.segments)
+            .map_or(path.len(), |(at, _)| at);
         while let Some(slash) = path.get(..end)?.rfind('/') {
             let (mount_path, rest) = path.split_at_checked(slash + 1)?;
             if let Some(mount) = self.mounts.get(mount_path) {

@@ -22,6 +22,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
+/// How many paths one call may name.
+const MOST_PATHS: usize = 10_000;
+
 /// What to reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
@@ -34,6 +37,16 @@ pub enum Selector {
     },
     /// The mounts at, or above, these paths; elements with commas are several.
     Mounts(Vec<String>),
+}
+
+impl Selector {
+    /// How many paths it names.
+    fn paths(&self) -> usize {
+        match self {
+            Self::Plugin { .. } => 0,
+            Self::Mounts(elements) => elements.iter().map(|e| e.matches(',').count() + 1).sum(),
+        }
+    }
 }
 
 /// One reload call.
@@ -149,6 +162,11 @@ impl Core {
             reload_id: ctx.request_id.to_string(),
             ..Report::default()
         };
+        if call.selector.paths() > MOST_PATHS {
+            let text = format!("at most {MOST_PATHS} mounts can be named in one call");
+            report.errors.push(text);
+            return report;
+        }
         let found = self.select(&call.selector);
         let is_empty = found.mounts.is_empty();
         for path in found.missing {
@@ -194,14 +212,11 @@ impl Core {
         loop {
             while let Some((ticket, mount)) = rollout.start() {
                 let (core, mount, ctx) = (Arc::clone(self), Arc::clone(mount), ctx.clone());
-                let surge = Arc::clone(&self.reloads.surge);
                 // Asked now: whatever begins from here on does what this call wants.
                 let asked = mount.reloads.begun();
-                let work = self.work.spawn(async move {
-                    // Waits for its turn among all calls; closed only with the node.
-                    let _turn = surge.acquire_owned().await;
-                    core.switch(&ctx, &mount, asked, force).await
-                });
+                let work = self
+                    .work
+                    .spawn(async move { core.switch(&ctx, &mount, asked, force).await });
                 moving.push(async move { (ticket, work.await) });
             }
             let Some((ticket, result)) = moving.next().await else {
@@ -230,5 +245,7 @@ fn no_plugins(global: bool) -> &'static str {
     }
 }
 
+#[cfg(test)]
+mod adversity;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use linchpin_catalog::Resolved;
 use linchpin_engine::{Context, Error, Joining, PluginSource, Prepare};
 use linchpin_formats::MountEntry;
 use std::sync::Arc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 impl Core {
@@ -74,30 +75,41 @@ impl Core {
         };
         view.stage().await;
         let limit = self.settings.initialize_timeout;
-        let ctx = ctx.within(limit);
-        let outcome = ctx.race(instance.backend().initialize(&ctx)).await;
+        let end = Instant::now() + limit;
+        // The engine gets a context without this deadline: else it would be the first to give up,
+        // and say no more than that it was cancelled.
+        let inner = ctx.child();
+        let outcome = ctx
+            .within(limit)
+            .race(instance.backend().initialize(&inner))
+            .await;
+        inner.cancel.cancel();
         match outcome {
             Ok(initialised) => initialised?,
-            Err(_) if ctx.cancel.is_cancelled() => {
-                return Err(Error::refused("the operation was cancelled"));
-            }
-            Err(_) => {
+            Err(_) if Instant::now() >= end => {
                 return Err(Error::refused(format!(
                     "Initialize did not end within {} s",
                     limit.as_secs_f64()
                 )));
             }
+            Err(_) => return Err(Error::refused("the operation was cancelled")),
         }
         Ok(view.seal_overlay().await)
     }
 
     /// Takes back a prepared instance that does not become its mount's. Nothing that it wrote is
-    /// kept, and its process ends if nothing else is in it.
+    /// kept, and its process ends if nothing else is in it. Its Cleanup may take its time: what
+    /// comes first is that it writes nothing more.
     pub(crate) async fn discard(&self, instance: &Instance) {
         if let Some(view) = instance.view() {
             view.close().await;
         }
-        self.clean_up(instance).await;
+        if !self.clean_up(instance).await {
+            tracing::warn!(
+                version = %instance.running().version, instance = instance.number(),
+                "Cleanup of an instance that failed did not end in time"
+            );
+        }
     }
 
     /// The last call of an instance, within its deadline. `false`: it did not end in time.

@@ -114,6 +114,12 @@ impl Core {
         Ok(core)
     }
 
+    /// The node is about to stop: reloads, moves and starts end at their next step. Requests are
+    /// still served.
+    pub fn stop_lifecycle(&self) {
+        self.stopping.cancel();
+    }
+
     /// Ends the node: no new requests, those under way end by themselves, then every instance is
     /// cleaned up and every plugin process ended. Returns when nothing is left.
     pub async fn shutdown(&self) {

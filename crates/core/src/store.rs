@@ -108,7 +108,7 @@ fn failed(what: &str, error: Error) -> StorageError {
         Error::Sealed => StorageError::Sealed,
         Error::Conflict { .. } => StorageError::Conflict,
         other => StorageError::Failed {
-            text: format!("{what} storage: {other}"),
+            text: format!("{what} storage"),
             source: Some(Arc::new(other)),
         },
     }

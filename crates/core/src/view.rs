@@ -14,10 +14,12 @@ pub(crate) use buffer::{Buffer, Change};
 pub(crate) use instance_view::{EngineStorage, InstanceView, Overlay};
 
 use crate::store::Store;
+use linchpin_engine::{Backend, Context};
 use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// One mount's part of the barrier, shared by all its instances.
 pub(crate) struct MountStorage {
@@ -28,6 +30,10 @@ pub(crate) struct MountStorage {
     /// What was written since each fence that has not been closed yet.
     recordings: Mutex<Vec<Recording>>,
     next_view: AtomicU64,
+    /// Every view there is: all are closed before the data is deleted.
+    views: Mutex<Vec<Weak<InstanceView>>>,
+    /// The engine that serves since the last switch: told when somebody else changes a key.
+    current: Mutex<Option<Weak<dyn Backend>>>,
 }
 
 /// The keys that were written after an instance was fenced, by others than it.
@@ -40,6 +46,8 @@ struct Recording {
 
 /// How many keys one recording keeps.
 const MAX_RECORDED: usize = 100_000;
+/// How long telling an engine of a changed key may take.
+const INVALIDATE: Duration = Duration::from_secs(5);
 
 impl MountStorage {
     /// The storage below `prefix` (ending in `/`).
@@ -50,7 +58,39 @@ impl MountStorage {
             writes: AtomicU64::new(0),
             recordings: Mutex::new(Vec::new()),
             next_view: AtomicU64::new(1),
+            views: Mutex::default(),
+            current: Mutex::default(),
         })
+    }
+
+    /// Refuses every further write of every instance, and waits for those under way.
+    pub(crate) async fn close_all(&self) {
+        let views: Vec<_> = self.views.lock().iter().filter_map(Weak::upgrade).collect();
+        for view in views {
+            view.close().await;
+        }
+    }
+
+    /// Keeps hold of a new view, and forgets those that are gone.
+    fn add_view(&self, view: &Arc<InstanceView>) {
+        let mut views = self.views.lock();
+        views.retain(|known| known.strong_count() > 0);
+        views.push(Arc::downgrade(view));
+    }
+
+    /// Counts a committed write: a Setup that began before it may be stale.
+    fn count_write(&self) {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Tells the engine that serves now that somebody else has changed a key.
+    async fn invalidate(&self, ctx: &Context, key: &str) {
+        let current = self.current.lock().as_ref().and_then(Weak::upgrade);
+        let Some(current) = current else { return };
+        let ctx = ctx.within(INVALIDATE);
+        if ctx.race(current.invalidate(&ctx, key)).await.is_err() {
+            tracing::warn!(prefix = %self.prefix, "the engine was not told in time of a key that was changed");
+        }
     }
 
     /// How many writes live instances have committed.

@@ -244,7 +244,9 @@ impl std::error::Error for Error {
 impl From<crate::StorageError> for Error {
     fn from(error: crate::StorageError) -> Self {
         match &error {
-            crate::StorageError::RelativePath => Self::refused(error.to_string()),
+            crate::StorageError::RelativePath | crate::StorageError::Key(..) => {
+                Self::refused(error.to_string())
+            }
             crate::StorageError::TooLarge { .. } => {
                 Self::new(ErrorKind::TooLarge, Shape::Wrapped, vec![error.to_string()])
             }

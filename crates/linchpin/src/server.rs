@@ -126,7 +126,12 @@ async fn serve(
         announce(&start, &address.to_string(), unseal_key, plugins, colour);
         let limits = start.http.clone();
         let server = linchpin_http::Server::new(Arc::clone(&core), limits, stop.clone());
-        server.run(listener).await;
+        // A reload must not wait for requests that the end of the server waits for.
+        let lifecycle = async {
+            stop.cancelled().await;
+            core.stop_lifecycle();
+        };
+        tokio::join!(server.run(listener), lifecycle);
     }
     core.shutdown().await;
     tracing::info!("ended");

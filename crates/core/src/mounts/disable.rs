@@ -4,10 +4,14 @@
 use super::enable::KEYS_PER_BATCH;
 use super::with_slash;
 use crate::Core;
-use crate::mount::Mount;
+use crate::mount::{Mount, full_path};
 use crate::view::Change;
 use linchpin_engine::{Context, Error};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an engine's last periodic work may take.
+const LAST_TURN: Duration = Duration::from_secs(10);
 
 impl Core {
     /// Disables the mount at a full path; that there is none is not an error.
@@ -43,25 +47,44 @@ impl Core {
     }
 
     async fn remove(&self, path: &str, mount: &Arc<Mount>) -> Result<(), Error> {
-        // A reload that is under way stops at its next step.
-        mount.leaving.cancel();
+        // A reload or a move that is under way stops at its next step.
+        mount.leaving().cancel();
         let _one_at_a_time = mount.lifecycle.lock().await;
-        let still_there = |at: &Arc<Mount>| Arc::ptr_eq(at, mount);
-        if !self.node.load().at(path).is_some_and(still_there) {
-            return Ok(());
+        let is_here = |at: &Arc<Mount>| Arc::ptr_eq(at, mount);
+        if !self.node.load().at(path).is_some_and(is_here) {
+            let now = full_path(&mount.record());
+            if !self.node.load().at(&now).is_some_and(is_here) {
+                return Ok(());
+            }
+            mount.stay(self.stopping.child_token());
+            return Err(Error::refused(format!(
+                "{path:?} was moved to {now:?} in this moment: disable it there"
+            )));
         }
-        self.change_record(mount, Vec::new(), |record| record.tainted = true)
-            .await?;
+        let tainted = self.change_record(mount, Vec::new(), |record| {
+            record.tainted = true;
+            Ok(())
+        });
+        if let Err(error) = tainted.await {
+            mount.stay(self.stopping.child_token());
+            return Err(error);
+        }
         mount.gate().remove();
         self.wait_for_requests(mount).await;
 
         let instance = mount.gate().instance();
-        self.roll_back(mount, &instance).await;
+        let ctx = Context::internal(self.stopping.child_token()).within(LAST_TURN);
+        let last_turn = self.roll_back(&ctx, mount, &instance);
+        if ctx.race(last_turn).await.is_err() {
+            tracing::debug!(mount = %path, "the last periodic work did not end in time");
+        }
         if !self.clean_up(&instance).await {
             tracing::warn!(mount = %path, "Cleanup did not end in time");
         }
-        if let Some(view) = instance.view() {
-            view.close().await;
+        // Also those of instances that were replaced and are still being retired: what is written
+        // from here on would stay without a mount.
+        if let Some(storage) = mount.storage() {
+            storage.close_all().await;
         }
         self.delete_data(path, mount).await?;
         let record = mount.record();

@@ -82,7 +82,7 @@ impl Core {
         });
         let (core, task_id) = (Arc::clone(self), id.clone());
         self.work.spawn(async move {
-            let moved = core.move_mount(&mount, &target).await;
+            let moved = core.move_mount(&mount, &from, &target).await;
             let status = match &moved {
                 Ok(()) => {
                     tracing::info!(migration_id = %task_id, %from, to = %full_path(&target), "mount moved");
@@ -105,11 +105,23 @@ impl Core {
         moves.iter().find(|m| m.migration_id == id).cloned()
     }
 
-    async fn move_mount(&self, mount: &Arc<Mount>, target: &MountEntry) -> Result<(), Error> {
+    async fn move_mount(
+        &self,
+        mount: &Arc<Mount>,
+        from: &str,
+        target: &MountEntry,
+    ) -> Result<(), Error> {
         let _one_at_a_time = mount.lifecycle.lock().await;
-        if mount.leaving.is_cancelled() {
-            return Err(Error::refused("the mount is being removed"));
-        }
+        let still_there = || {
+            if mount.is_leaving() {
+                return Err(Error::refused("the mount is being removed"));
+            }
+            if full_path(&mount.record()) != from {
+                return Err(Error::refused(format!("no matching mount at {from:?}")));
+            }
+            Ok(())
+        };
+        still_there()?;
         let _taken = self
             .reserve(target)
             .map_err(|other| Error::refused(format!("path already in use at {other:?}")))?;
@@ -127,13 +139,14 @@ impl Core {
                 }
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
+            still_there()?;
         };
+        still_there()?;
         self.change_record(mount, Vec::new(), |record| {
             record.path.clone_from(&target.path);
+            Ok(())
         })
         .await?;
-        // The snapshot finds mounts by their facts, which have the new path now.
-        self.publish_mounts(&self.mounts.write().await, |_| {});
         drop(closed);
         Ok(())
     }

@@ -39,29 +39,58 @@ impl Core {
         self.store
             .commit_changes(&[], changes)
             .await
-            .map_err(|error| Error::internal("cannot store the mount table").with_source(error))
+            .map_err(|error| {
+                tracing::error!(mount = %path, error = %chain(&error), "the mount table cannot be stored");
+                Error::internal("cannot store the mount table").with_source(error)
+            })
     }
 
     /// Changes a mount's record: stored together with `changes`, then visible. Nothing is written
-    /// when neither changes anything.
+    /// when neither changes anything. `edit` sees the record as it is in this turn, so that no
+    /// change of another is lost.
+    ///
+    /// # Errors
+    /// What `edit` refuses; a mount that is gone; the store's. Nothing has changed then.
     pub(crate) async fn change_record(
         &self,
-        mount: &Mount,
+        mount: &Arc<Mount>,
         changes: Vec<(String, Change)>,
-        edit: impl FnOnce(&mut MountEntry),
+        edit: impl FnOnce(&mut MountEntry) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let turn = self.mounts.write().await;
         let old = mount.record();
+        let path = full_path(&old);
+        let is_here = |at: &Arc<Mount>| Arc::ptr_eq(at, mount);
+        if !self.node.load().at(&path).is_some_and(is_here) {
+            return Err(Error::refused(format!("{path:?} is not mounted any more")));
+        }
         let mut record = MountEntry::clone(&old);
-        edit(&mut record);
+        edit(&mut record)?;
         if record == *old && changes.is_empty() {
             return Ok(());
         }
-        self.commit_table(&turn, &full_path(&old), Some(&record), changes)
+        self.commit_table(&turn, &path, Some(&record), changes)
             .await?;
+        let has_moved = full_path(&record) != path;
         self.publish_record(mount, record);
+        if has_moved {
+            // The snapshot finds mounts by their facts, which have the new path now.
+            self.publish_mounts(&turn, |_| {});
+        }
         Ok(())
     }
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 /// Every table with the records that belong into it, in the order of their paths.

@@ -37,22 +37,17 @@ impl Core {
                 None => Ok(Vec::new()),
             };
         }
-        if mount.leaving.is_cancelled() {
+        if mount.is_leaving() {
             return Err(Error::refused(format!("{path:?} is being removed")));
         }
         let version = self.tuned_version(&mount.record(), &tuning).await?;
-        let record = changed(&mount.record(), &tuning, version.as_deref())?;
-        let before = MountEntry::clone(&mount.record());
-        self.change_record(&mount, Vec::new(), |now| {
-            // Only what was asked for: a reload may have changed the rest meanwhile.
-            now.config = record.config;
-            now.description = record.description;
-            now.options = record.options;
-            now.plugin_version = record.plugin_version;
+        self.change_record(&mount, Vec::new(), |record| {
+            *record = changed(record, &tuning, version.as_deref())?;
+            Ok(())
         })
         .await?;
         tracing::info!(mount = %path, plugin_version = %mount.record().plugin_version, "tuned");
-        Ok(self.tune_warnings(&mount, &before, version.is_some()))
+        Ok(self.tune_warnings(&mount, version.is_some()))
     }
 
     /// The version to store; `None` when none was given.
@@ -82,18 +77,13 @@ impl Core {
         Ok(Some(stored.map_or(String::new(), |v| v.to_string())))
     }
 
-    fn tune_warnings(
-        &self,
-        mount: &Arc<Mount>,
-        before: &MountEntry,
-        versioned: bool,
-    ) -> Vec<String> {
+    fn tune_warnings(&self, mount: &Arc<Mount>, versioned: bool) -> Vec<String> {
         let record = mount.record();
         let instance = mount.gate().instance();
         let running = instance.running();
         let is_same = record.plugin_version == running.version
             || (record.plugin_version.is_empty() && running.sha256.is_none());
-        if !versioned || is_same || before.mount_type != record.mount_type {
+        if !versioned || is_same {
             return Vec::new();
         }
         let point = &mount.facts().point;

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::node::Node;
 use linchpin_engine::{Context, Error as EngineError};
 use linchpin_model::{ErrorKind, Operation, Request};
+use std::sync::Arc;
 
 impl Node {
     /// Asks the engine, where it has something to say.
@@ -20,17 +21,28 @@ impl Node {
 }
 
 async fn canonicalise(ctx: &Context, inside: &mut Inside) -> Result<(), Error> {
-    let backend = inside.ticket.instance().backend();
-    if backend.resolves_paths()
-        && let Some(path) = backend.resolve_path(ctx, &inside.request).await?
-    {
-        inside.request.path = path;
+    let backend = Arc::clone(inside.ticket.instance().backend());
+    if backend.resolves_paths() {
+        // A request of its own: the engine is asked about a path, and gets nothing to act on.
+        let question = Request {
+            operation: Some(Operation::ResolvePath),
+            path: inside.request.path.clone(),
+            data: inside.request.data.clone(),
+            mount_point: Arc::clone(&inside.request.mount_point),
+            mount_type: Arc::clone(&inside.request.mount_type),
+            ..Request::default()
+        };
+        let asked = backend.resolve_path(ctx, &question);
+        if let Some(path) = inside.ticket.run(ctx, asked).await? {
+            inside.request.path = path;
+        }
     }
     if inside.request.operation() != Operation::Update {
         return Ok(());
     }
     // plugin-protocol §3.10: asked with the operation `update`; afterwards it is what was found.
-    match backend.exists(ctx, &inside.request).await {
+    let asked = backend.exists(ctx, &inside.request);
+    match inside.ticket.run(ctx, asked).await {
         Ok(Some(false)) => inside.request.operation = Some(Operation::Create),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}

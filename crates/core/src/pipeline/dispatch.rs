@@ -16,23 +16,8 @@ impl Node {
         call: &Authorized<Inside>,
     ) -> Result<Option<Response>, Error> {
         let inside = call.get();
-        let instance = inside.ticket.instance();
-        let abort = instance.abort();
-        let answer = instance.backend().handle(ctx, inside.request.clone());
-        tokio::pin!(answer);
-        let expired = async {
-            match ctx.deadline {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            answer = &mut answer => return answer.map_err(Error::from),
-            () = abort.cancelled() => {}
-            () = expired => {}
-        }
-        ctx.cancel.cancel();
-        answer.await.map_err(Error::from)
+        let backend = inside.ticket.instance().backend();
+        let answer = backend.handle(ctx, inside.request.clone());
+        inside.ticket.run(ctx, answer).await.map_err(Error::from)
     }
 }

@@ -56,6 +56,13 @@ impl Node {
                 };
             }
         };
+        // The instance that will serve decides, not the one that was there when the caller came: the
+        // path may need a token since.
+        let special = ticket.instance().backend().special_paths();
+        if *caller == Caller::Nobody && !special.is_unauthenticated(&path) {
+            let inside = Err(Error::TokenNotAccepted);
+            return Entered { client, inside };
+        }
         let facts = mount.facts();
         let request = Request {
             id: Arc::clone(&ctx.request_id),

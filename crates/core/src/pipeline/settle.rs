@@ -27,6 +27,10 @@ impl Core {
         response
             .headers
             .retain(|(name, _)| inside.facts.allows_response_header(name));
+        let is_refused = response.auth.is_some() || response.raw.is_some();
+        if is_refused && response.secret.is_some() {
+            self.revoke_at_once(inside, &response).await;
+        }
         if response.auth.is_some() {
             return Err(
                 EngineError::internal("an auth block from a secrets mount is not allowed").into(),

@@ -48,7 +48,7 @@ impl Core {
             reload_id: report.reload_id.clone(),
             node: self.settings.node_name.clone(),
             timestamp: rfc3339(now),
-            error: report.errors.join("; "),
+            error: joined(&report.errors),
         };
         let mut recorded = self.reloads.recorded.lock().await;
         let old = too_old(&recorded, now);
@@ -87,6 +87,23 @@ impl Core {
         let is_kept = SystemTime::from(ended) + KEPT > self.clock();
         is_kept.then_some(record)
     }
+}
+
+/// The errors as one text, of bounded length: there may be one for every mount.
+fn joined(errors: &[String]) -> String {
+    const MOST: usize = 4096;
+    let mut text = String::new();
+    for (n, error) in errors.iter().enumerate() {
+        if text.len() + error.len() > MOST && n > 0 {
+            text.push_str(&format!("; and {} more", errors.len() - n));
+            break;
+        }
+        if n > 0 {
+            text.push_str("; ");
+        }
+        text.extend(error.chars().take(MOST));
+    }
+    text
 }
 
 /// How many records at the front must go to make room for one more.

@@ -5,13 +5,17 @@ use crate::Core;
 use crate::instance::Instance;
 use crate::mount::Mount;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 impl Core {
-    /// Retires `old` in a task of its own and waits for it for `retire_wait`. Says whether it still
-    /// goes on.
-    pub(super) async fn retire(self: &Arc<Self>, mount: &Arc<Mount>, old: Arc<Instance>) -> bool {
+    /// Retires `old` in a task of its own.
+    pub(super) fn retire(
+        self: &Arc<Self>,
+        mount: &Arc<Mount>,
+        old: Arc<Instance>,
+    ) -> JoinHandle<()> {
         let (core, mount) = (Arc::clone(self), Arc::clone(mount));
-        let retired = self.work.spawn(async move {
+        self.work.spawn(async move {
             if !core.clean_up(&old).await {
                 tracing::warn!(
                     mount = %mount.facts().point, version = %old.running().version,
@@ -22,9 +26,6 @@ impl Core {
             if let Some(view) = old.view() {
                 view.close().await;
             }
-        });
-        tokio::time::timeout(self.settings.retire_wait, retired)
-            .await
-            .is_err()
+        })
     }
 }

@@ -4,6 +4,7 @@ use super::Selector;
 use crate::Core;
 use crate::mount::{Mount, plugin_type};
 use crate::mounts::with_slash;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a selector found.
@@ -49,14 +50,14 @@ impl Core {
 /// Paths with their final `/`, elements with commas split, `sys/auth/…` as `auth/…`, each once.
 fn paths_of(elements: &[String]) -> Vec<String> {
     let split = elements.iter().flat_map(|element| element.split(','));
-    let mut paths: Vec<String> = Vec::new();
+    let (mut paths, mut known) = (Vec::new(), HashSet::new());
     for path in split.map(str::trim).filter(|path| !path.is_empty()) {
         let path = with_slash(path);
         let path = match path.strip_prefix("sys/auth/") {
             Some(rest) => format!("auth/{rest}"),
             None => path,
         };
-        if !paths.contains(&path) {
+        if known.insert(path.clone()) {
             paths.push(path);
         }
     }

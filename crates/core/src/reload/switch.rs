@@ -7,22 +7,29 @@ use crate::gate::{Closed, StillRunning};
 use crate::instance::Instance;
 use crate::mount::{Mount, full_path};
 use crate::standup::full_changes;
-use crate::view::{MountStorage, Overlay};
+use crate::view::MountStorage;
 use linchpin_engine::{Context, Error, Joining, PluginSource};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Between two attempts to drain: those who waited at the gate get through.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long telling the old instance of changed keys may take.
+const TELL: Duration = Duration::from_secs(5);
 
 /// What is fixed for one switch of one mount.
 struct Switch<'s> {
     ctx: Context,
-    mount: &'s Mount,
+    mount: &'s Arc<Mount>,
     storage: &'s Arc<MountStorage>,
     old: Arc<Instance>,
     source: PluginSource,
+    /// The place in the surge: given back when nothing of this switch is left beside what serves.
+    place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Core {
@@ -46,7 +53,7 @@ impl Core {
         } else {
             match self.replace(ctx, mount, force, &mut result).await {
                 Ok(()) => result.outcome = Outcome::Reloaded,
-                Err(error) => result.error = Some(error.to_string()),
+                Err(error) => result.error = Some(reason(mount, &error)),
             }
         }
         result.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -69,15 +76,20 @@ impl Core {
         // the removal of the mount and the end of the node.
         let ctx = Context {
             deadline: None,
-            cancel: mount.leaving.child_token(),
+            cancel: mount.leaving().child_token(),
             ..ctx.clone()
         };
+        // Taken by who has the mount's turn, so that nobody holds a place while waiting for one.
+        let surge = Arc::clone(&self.reloads.surge).acquire_owned();
+        let place = ctx.race(surge).await.map_err(|_| abandoned())?;
+        let place = Arc::new(place.map_err(|_| abandoned())?);
         let switch = Switch {
             mount,
             storage,
             old: mount.gate().instance(),
             source: self.source_of(&mount.record())?,
             ctx,
+            place,
         };
         switch.go_on()?;
 
@@ -93,7 +105,7 @@ impl Core {
         let closed = match self.drain(&switch, force, result).await {
             Ok(closed) => closed,
             Err(error) => {
-                self.discard(&new).await;
+                self.give_up(&switch, new, None, result).await;
                 return Err(error);
             }
         };
@@ -102,20 +114,17 @@ impl Core {
         if let Some(view) = switch.old.view() {
             view.fence().await;
         }
-        let outcome = self.bring_up(&switch, new, writes).await;
-        let (new, overlay) = match outcome {
-            Ok(ready) => ready,
+        let new = match self.fresh(&switch, new, writes).await {
+            Ok(new) => new,
             Err(error) => {
                 lift(&switch.old, closed).await;
                 return Err(error);
             }
         };
-        result.irreversible = overlay.irreversible;
 
-        // 5. Publish: one batch, then visible.
-        if let Err(error) = self.commit_switch(&switch, &new, overlay).await {
-            self.discard(&new).await;
-            lift(&switch.old, closed).await;
+        // 4. Initialize into the overlay, and 5. publish: one batch, then visible.
+        if let Err(error) = self.bring_up(&switch, &new, result).await {
+            self.give_up(&switch, new, Some(closed), result).await;
             return Err(error);
         }
         if let Some(view) = new.view() {
@@ -129,8 +138,64 @@ impl Core {
         result.to_sha256 = new.running().sha256;
 
         // 6. Retire: nobody waits for it but this call, and not for long.
-        result.retiring = self.retire(mount, switch.old).await;
+        let retired = self.retire(mount, Arc::clone(&switch.old));
+        result.retiring = !self.wait_a_little(retired).await;
         Ok(())
+    }
+
+    /// Back to the old instance, at once: what the new one needs for its end keeps nobody waiting
+    /// but this call, and not for long.
+    async fn give_up(
+        self: &Arc<Self>,
+        switch: &Switch<'_>,
+        new: Arc<Instance>,
+        closed: Option<Closed>,
+        result: &mut MountResult,
+    ) {
+        let flushed = match new.view() {
+            Some(view) => {
+                view.close().await;
+                view.flushed()
+            }
+            None => None,
+        };
+        if let Some(closed) = closed {
+            lift(&switch.old, closed).await;
+        }
+        if let Some(keys) = flushed {
+            // Some of its writes are in storage and stay there: the operator and the old instance
+            // must know.
+            result.irreversible = true;
+            let old = switch.old.backend();
+            let ctx = Context::internal(CancellationToken::new()).within(TELL);
+            for key in &keys {
+                if ctx.race(old.invalidate(&ctx, key)).await.is_err() {
+                    break;
+                }
+            }
+        }
+        let discarded = self.discard_later(new, Arc::clone(&switch.place));
+        self.wait_a_little(discarded).await;
+    }
+
+    /// Cleans up in a task of its own, which keeps its place in the surge until it has ended.
+    fn discard_later(
+        self: &Arc<Self>,
+        new: Arc<Instance>,
+        place: Arc<OwnedSemaphorePermit>,
+    ) -> JoinHandle<()> {
+        let core = Arc::clone(self);
+        self.work.spawn(async move {
+            core.discard(&new).await;
+            drop(place);
+        })
+    }
+
+    /// Whether the work has ended within `retire_wait`; it goes on in any case.
+    async fn wait_a_little(&self, work: JoinHandle<()>) -> bool {
+        tokio::time::timeout(self.settings.retire_wait, work)
+            .await
+            .is_ok()
     }
 
     async fn prepare_for(&self, switch: &Switch<'_>) -> Result<Arc<Instance>, Error> {
@@ -178,46 +243,40 @@ impl Core {
         }
     }
 
-    /// Behind the closed gate and the fence: a fresh Setup if the first is stale, then Initialize
-    /// into the overlay. On failure nothing of the new instance is left.
+    /// Behind the closed gate and the fence: the prepared instance, or a fresh one if storage has
+    /// changed since its Setup. On failure nothing of either is left.
+    async fn fresh(
+        self: &Arc<Self>,
+        switch: &Switch<'_>,
+        new: Arc<Instance>,
+        writes: u64,
+    ) -> Result<Arc<Instance>, Error> {
+        if switch.storage.writes() == writes {
+            return Ok(new);
+        }
+        tracing::debug!(mount = %switch.mount.facts().point, "storage has changed since Setup: set up again");
+        // The second before the first goes, so that their process stays.
+        let fresh = self.prepare_for(switch).await;
+        self.discard_later(new, Arc::clone(&switch.place));
+        fresh
+    }
+
+    /// Initialize into the overlay; then overlay and mount record, together or not at all.
     async fn bring_up(
         &self,
         switch: &Switch<'_>,
-        mut new: Arc<Instance>,
-        writes: u64,
-    ) -> Result<(Arc<Instance>, Overlay), Error> {
-        if switch.storage.writes() != writes {
-            tracing::debug!(mount = %switch.mount.facts().point, "storage has changed since Setup: set up again");
-            // The second before the first goes, so that their process stays.
-            let fresh = self.prepare_for(switch).await;
-            self.discard(&new).await;
-            new = fresh?;
-        }
-        let initialised = match switch.go_on() {
-            Ok(()) => self.initialise(&switch.ctx, &new).await,
-            Err(error) => Err(error),
-        };
-        match initialised {
-            Ok(overlay) => Ok((new, overlay)),
-            Err(error) => {
-                self.discard(&new).await;
-                Err(error)
-            }
-        }
-    }
-
-    /// The overlay and the mount's record, together or not at all.
-    async fn commit_switch(
-        &self,
-        switch: &Switch<'_>,
         new: &Instance,
-        overlay: Overlay,
+        result: &mut MountResult,
     ) -> Result<(), Error> {
+        switch.go_on()?;
+        let overlay = self.initialise(&switch.ctx, new).await?;
+        result.irreversible = overlay.irreversible;
         switch.go_on()?;
         let changes = full_changes(switch.storage, overlay);
         let running = new.running().clone();
         self.change_record(switch.mount, changes, |record| {
             crate::mounts::set_running(record, &running);
+            Ok(())
         })
         .await
     }
@@ -264,6 +323,15 @@ fn text(still: StillRunning) -> String {
         "{requests} still running, the oldest for {} s",
         still.oldest.as_secs()
     )
+}
+
+/// Why it failed: of what was cancelled on the way, the cause.
+fn reason(mount: &Mount, error: &Error) -> String {
+    if mount.is_leaving() {
+        abandoned().to_string()
+    } else {
+        error.to_string()
+    }
 }
 
 fn abandoned() -> Error {

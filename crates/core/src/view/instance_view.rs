@@ -2,18 +2,23 @@
 
 use super::{Buffer, Change, MountStorage, late, transaction};
 use bytes::Bytes;
-use linchpin_barrier::Version;
+use linchpin_barrier::{Key, Version};
 use linchpin_engine::{
     Access, Backend, BoxFuture, Context, Page, StorageEntry, StorageError, StorageView, Transaction,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
 
 /// The most that an overlay holds, in bytes; beyond it writes go through.
 const MAX_OVERLAY: usize = 64 * 1024 * 1024;
+
+/// The largest value (design §3).
+const MAX_VALUE: usize = 32 << 20;
+/// How many keys of flushed overlays are kept, to tell the old instance of.
+const MAX_FLUSHED: usize = 10_000;
 
 /// What a write of the instance does now.
 enum Phase {
@@ -26,7 +31,7 @@ enum Phase {
     /// Waits: a successor is being initialised.
     Fenced,
     /// Applied only if its key is unchanged since the fence: a successor serves.
-    Replaced(Weak<dyn Backend>),
+    Replaced,
     /// Refused: the instance was cleaned up.
     Closed,
 }
@@ -50,21 +55,30 @@ pub(crate) struct InstanceView {
     /// The overlay; read through only while `staged`, which reads check without a lock.
     overlay: Mutex<Buffer>,
     staged: AtomicBool,
-    irreversible: AtomicBool,
+    /// Keys that an overlay over its limit has committed; at most [`MAX_FLUSHED`] are kept.
+    flushed: Mutex<Option<Vec<String>>>,
 }
 
 impl InstanceView {
     /// A view in the Setup phase.
     pub(crate) fn new(storage: &Arc<MountStorage>) -> Arc<Self> {
-        Arc::new(Self {
+        let view = Arc::new(Self {
             storage: Arc::clone(storage),
             number: storage.next_view.fetch_add(1, Ordering::Relaxed),
             phase: RwLock::new(Phase::Setup),
             changed: Notify::new(),
             overlay: Mutex::new(Buffer::default()),
             staged: AtomicBool::new(false),
-            irreversible: AtomicBool::new(false),
-        })
+            flushed: Mutex::default(),
+        });
+        storage.add_view(&view);
+        view
+    }
+
+    /// What an overlay over its limit has already committed: whether there is anything, and which
+    /// keys, as far as they are kept.
+    pub(crate) fn flushed(&self) -> Option<Vec<String>> {
+        self.flushed.lock().clone()
     }
 
     /// Initialize begins: writes are buffered and read through.
@@ -91,7 +105,7 @@ impl InstanceView {
         }
         Overlay {
             changes,
-            irreversible: self.irreversible.load(Ordering::SeqCst),
+            irreversible: self.flushed.lock().is_some(),
         }
     }
 
@@ -124,7 +138,10 @@ impl InstanceView {
 
     /// A successor serves: parked and late writes become conditional.
     pub(crate) async fn replaced_by(&self, successor: &Arc<dyn Backend>) {
-        *self.phase.write().await = Phase::Replaced(Arc::downgrade(successor));
+        let mut phase = self.phase.write().await;
+        *self.storage.current.lock() = Some(Arc::downgrade(successor));
+        *phase = Phase::Replaced;
+        drop(phase);
         self.changed.notify_waiters();
     }
 
@@ -139,7 +156,7 @@ impl InstanceView {
 
     /// Applies one change in whatever way the phase says.
     async fn write(&self, ctx: &Context, key: &str, change: Change) -> Result<(), StorageError> {
-        check_key(key)?;
+        check_write(&self.storage.full(key), key, &change)?;
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -149,19 +166,10 @@ impl InstanceView {
                 match &*phase {
                     Phase::Setup => return Err(StorageError::Setup),
                     Phase::Closed => return Err(StorageError::Replaced),
-                    Phase::Staged => return self.stage_write(key, change).await,
+                    Phase::Staged => return self.buffer([(key.to_owned(), change)]).await,
                     Phase::Live => return self.commit_one(key, change).await,
-                    Phase::Replaced(successor) => {
-                        let successor = successor.upgrade();
-                        return late::write(
-                            &self.storage,
-                            self.number,
-                            successor,
-                            ctx,
-                            key,
-                            change,
-                        )
-                        .await;
+                    Phase::Replaced => {
+                        return late::write(&self.storage, self.number, ctx, key, change).await;
                     }
                     Phase::Fenced if crate::fault::is_set("fence-off") => {
                         return self.commit_one(key, change).await;
@@ -181,29 +189,45 @@ impl InstanceView {
             .store
             .commit_changes(&[], vec![(self.storage.full(key), change)])
             .await?;
-        self.storage.writes.fetch_add(1, Ordering::SeqCst);
+        self.storage.count_write();
         Ok(())
     }
 
-    async fn stage_write(&self, key: &str, change: Change) -> Result<(), StorageError> {
+    /// Buffers changes. Over the limit, what is buffered is committed now: the result of the reload
+    /// says that it cannot be taken back.
+    async fn buffer(
+        &self,
+        changes: impl IntoIterator<Item = (String, Change)>,
+    ) -> Result<(), StorageError> {
         let flushed = {
             let mut overlay = self.overlay.lock();
-            overlay.set(key.to_owned(), change);
+            for (key, change) in changes {
+                overlay.set(key, change);
+            }
             (overlay.bytes() > MAX_OVERLAY).then(|| overlay.take())
         };
-        // Over the limit: what is buffered is committed now, and the result of the reload says
-        // that it cannot be taken back.
-        if let Some(changes) = flushed {
-            self.irreversible.store(true, Ordering::SeqCst);
-            for key in changes.keys() {
-                self.storage.note_write(self.number, key);
-            }
-            let changes = changes
-                .into_iter()
-                .map(|(key, change)| (self.storage.full(&key), change))
-                .collect();
-            self.storage.store.commit_changes(&[], changes).await?;
+        let Some(flushed) = flushed else {
+            return Ok(());
+        };
+        for key in flushed.keys() {
+            self.storage.note_write(self.number, key);
         }
+        let full = |(key, change): (&String, &Change)| (self.storage.full(key), change.clone());
+        let full: Vec<_> = flushed.iter().map(full).collect();
+        if let Err(error) = self.storage.store.commit_changes(&[], full).await {
+            // They were acknowledged: back into the overlay, below what came meanwhile.
+            let mut overlay = self.overlay.lock();
+            for (key, change) in flushed {
+                if overlay.get(&key).is_none() {
+                    overlay.set(key, change);
+                }
+            }
+            return Err(error);
+        }
+        let mut kept = self.flushed.lock();
+        let kept = kept.get_or_insert_default();
+        let room = MAX_FLUSHED.saturating_sub(kept.len());
+        kept.extend(flushed.into_keys().take(room));
         Ok(())
     }
 
@@ -259,6 +283,11 @@ impl InstanceView {
         Ok(self.overlay.lock().merge_listing(prefix, stored, &page))
     }
 
+    /// The full key in the barrier.
+    pub(super) fn full(&self, key: &str) -> String {
+        self.storage.full(key)
+    }
+
     /// For a transaction: the phase, held so that it does not change during a commit.
     async fn hold(&self) -> RwLockReadGuard<'_, Phase> {
         self.phase.read().await
@@ -280,7 +309,7 @@ impl InstanceView {
         }
         match &*phase {
             Phase::Setup => Err(StorageError::Setup),
-            Phase::Closed | Phase::Replaced(_) => Err(StorageError::Replaced),
+            Phase::Closed | Phase::Replaced => Err(StorageError::Replaced),
             // Rolled back by the fence; whoever runs it again is parked like any other writer.
             Phase::Fenced => Err(StorageError::Conflict),
             Phase::Staged => {
@@ -288,11 +317,7 @@ impl InstanceView {
                     .store
                     .commit_changes(&tx.unchanged, Vec::new())
                     .await?;
-                let mut overlay = self.overlay.lock();
-                for (key, change) in tx.changes.into_changes() {
-                    overlay.set(key, change);
-                }
-                Ok(())
+                self.buffer(tx.changes.into_changes()).await
             }
             Phase::Live => {
                 let writes = tx.changes.into_changes();
@@ -307,7 +332,7 @@ impl InstanceView {
                     .store
                     .commit_changes(&tx.unchanged, changes)
                     .await?;
-                self.storage.writes.fetch_add(1, Ordering::SeqCst);
+                self.storage.count_write();
                 Ok(())
             }
         }
@@ -361,6 +386,33 @@ pub(super) fn check_key(key: &str) -> Result<(), StorageError> {
     } else {
         Ok(())
     }
+}
+
+/// Whether a key may be written with this: found where it is written, not when a batch fails.
+pub(super) fn check_write(full: &str, key: &str, change: &Change) -> Result<(), StorageError> {
+    check_key(key)?;
+    if key.is_empty() || key.ends_with('/') {
+        // No listing shows it: it could never be found again, nor deleted with its mount.
+        return Err(StorageError::Key(key.to_owned(), "it names a folder"));
+    }
+    if Key::new(full).check().is_err() {
+        return Err(StorageError::Key(
+            shortened(key),
+            "it is too long, or has characters that no store takes",
+        ));
+    }
+    match change {
+        Change::Put(value) if value.len() > MAX_VALUE => Err(StorageError::TooLarge {
+            what: "value",
+            size: value.len(),
+            limit: MAX_VALUE,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn shortened(key: &str) -> String {
+    key.chars().take(100).collect()
 }
 
 /// The view as engines hold it.

@@ -2,14 +2,12 @@
 //! unchanged since the fence, and the successor is told; else refused. Both are logged.
 
 use super::{Change, MountStorage};
-use linchpin_engine::{Backend, Context, StorageError};
-use std::sync::Arc;
+use linchpin_engine::{Context, StorageError};
 
 /// Applies or refuses the write.
 pub(super) async fn write(
     storage: &MountStorage,
     view: u64,
-    successor: Option<Arc<dyn Backend>>,
     ctx: &Context,
     key: &str,
     change: Change,
@@ -36,9 +34,9 @@ pub(super) async fn write(
             Err(other) => return Err(other),
             Ok(()) => {
                 tracing::info!(key = %full, "late write of a replaced instance applied");
-                if let Some(successor) = successor {
-                    successor.invalidate(ctx, key).await;
-                }
+                // A Setup that is under way may have read what was there before.
+                storage.count_write();
+                storage.invalidate(ctx, key).await;
                 return Ok(());
             }
         }

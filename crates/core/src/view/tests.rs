@@ -199,3 +199,44 @@ async fn no_key_leaves_the_mount() {
         Err(StorageError::RelativePath)
     ));
 }
+
+#[tokio::test]
+async fn a_staged_transaction_counts_for_the_overlay() {
+    let storage = storage().await;
+    let view = InstanceView::new(&storage);
+    view.stage().await;
+    let engine = EngineStorage(Arc::clone(&view));
+    for n in 0..4 {
+        let mut tx = engine.begin(&ctx(), Access::ReadWrite).await.unwrap();
+        tx.put(StorageEntry {
+            key: format!("k{n}"),
+            value: vec![0u8; 30 << 20].into(),
+            seal_wrap: false,
+        })
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+    }
+    let overlay = view.seal_overlay().await;
+    assert!(
+        overlay.irreversible,
+        "{} MiB in an overlay of 64",
+        overlay.changes.len() * 30
+    );
+}
+
+#[tokio::test]
+async fn a_late_write_counts_as_a_write() {
+    let storage = storage().await;
+    let (old, _new) = (live(&storage).await, live(&storage).await);
+    let successor = instance(2);
+    old.fence().await;
+    old.replaced_by(successor.backend()).await;
+    let before = storage.writes();
+    put(&old, "config", "old").await.unwrap();
+    assert_ne!(
+        storage.writes(),
+        before,
+        "a Setup that read `config` before is not repeated"
+    );
+}

@@ -3,7 +3,7 @@
 //! A read records the stored bytes; the commit requires that they are unchanged, so what was
 //! decided on them still holds. A listing is not part of the read set.
 
-use super::instance_view::{InstanceView, check_key};
+use super::instance_view::{InstanceView, check_write};
 use super::{Buffer, Change};
 use bytes::Bytes;
 use linchpin_barrier::Version;
@@ -24,7 +24,23 @@ pub(super) struct ViewTransaction {
     view: Arc<InstanceView>,
     access: Access,
     reads: BTreeMap<String, Option<Version>>,
+    /// Keys and values that were read, in bytes: the read set keeps as much.
+    read: usize,
     changes: Buffer,
+}
+
+/// The most that one transaction reads, and the most that it writes, in bytes.
+const MAX_BYTES: usize = 64 << 20;
+
+fn within(what: &'static str, size: usize) -> Result<(), StorageError> {
+    if size > MAX_BYTES {
+        return Err(StorageError::TooLarge {
+            what,
+            size,
+            limit: MAX_BYTES,
+        });
+    }
+    Ok(())
 }
 
 impl ViewTransaction {
@@ -33,24 +49,30 @@ impl ViewTransaction {
             view,
             access,
             reads: BTreeMap::new(),
+            read: 0,
             changes: Buffer::default(),
         }
     }
 
     fn change(&mut self, key: String, change: Change) -> Result<(), StorageError> {
-        check_key(&key)?;
+        check_write(&self.view.full(&key), &key, &change)?;
         if self.access == Access::ReadOnly {
             return Err(StorageError::ReadOnly);
         }
         self.changes.set(key, change);
-        Ok(())
+        within("transaction's writes", self.changes.bytes())
     }
 
     async fn value(&mut self, key: &str) -> Result<Option<Bytes>, StorageError> {
         match self.changes.get(key) {
             Some(Change::Put(value)) => Ok(Some(value.clone())),
             Some(Change::Delete) => Ok(None),
-            None => self.view.read_for(key, &mut self.reads).await,
+            None => {
+                let value = self.view.read_for(key, &mut self.reads).await?;
+                self.read += key.len() + value.as_ref().map_or(0, Bytes::len);
+                within("transaction's reads", self.read)?;
+                Ok(value)
+            }
         }
     }
 

@@ -46,8 +46,13 @@ pub mod env {
 pub const MULTIPLEX_ID: &str = "multiplex_id";
 /// The service name of health checks (§1.11).
 pub const HEALTH_SERVICE: &str = "plugin";
-/// The largest message that is taken, in bytes (§1.10).
+/// The largest message that a plugin takes from its host, in bytes (§1.10).
 pub const MAX_MESSAGE: usize = (1 << 31) - 1;
+/// The largest callback that a host takes from a plugin, in bytes: a storage value of 32 MiB, which is the limit of the storage, with
+/// its key and what is around them. A larger one is refused with a gRPC status before its body is read; the connection goes on.
+pub const MAX_CALLBACK: usize = 33 << 20;
+/// The largest answer that a host takes from a plugin, in bytes: twice the largest request, since an answer may repeat it escaped.
+pub const MAX_ANSWER: usize = 64 << 20;
 /// HTTP/2 flow control window of a stream, in bytes (§1.10).
 pub const STREAM_WINDOW: u32 = 1024 * 1024;
 /// HTTP/2 flow control window of a connection, in bytes (§1.10).

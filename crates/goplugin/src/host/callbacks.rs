@@ -17,7 +17,7 @@ use tower::Service;
 use super::storage::StorageService;
 use super::system::SystemService;
 use super::transactions::Transactions;
-use crate::names::MAX_MESSAGE;
+use crate::names::MAX_CALLBACK;
 use crate::proto::pb::events_server::{Events, EventsServer};
 use crate::proto::pb::observations_server::{Observations, ObservationsServer};
 use crate::proto::pb::storage_server::StorageServer;
@@ -46,10 +46,10 @@ impl Callbacks {
         );
         let system = SystemService::new(Arc::clone(&self.system), self.cancel.clone());
         Services {
-            storage: StorageServer::new(storage).max_decoding_message_size(MAX_MESSAGE),
-            system: SystemViewServer::new(system).max_decoding_message_size(MAX_MESSAGE),
-            events: EventsServer::new(Dropped).max_decoding_message_size(MAX_MESSAGE),
-            observations: ObservationsServer::new(Dropped).max_decoding_message_size(MAX_MESSAGE),
+            storage: StorageServer::new(storage).max_decoding_message_size(MAX_CALLBACK),
+            system: SystemViewServer::new(system).max_decoding_message_size(MAX_CALLBACK),
+            events: EventsServer::new(Dropped).max_decoding_message_size(MAX_CALLBACK),
+            observations: ObservationsServer::new(Dropped).max_decoding_message_size(MAX_CALLBACK),
         }
     }
 }

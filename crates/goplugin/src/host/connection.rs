@@ -14,7 +14,7 @@ use super::broker::Broker;
 use super::{Error, Instance, Setup};
 use crate::handshake::{Address, Handshake};
 use crate::link::Link;
-use crate::names::{HEALTH_SERVICE, MAX_MESSAGE};
+use crate::names::{HEALTH_SERVICE, MAX_ANSWER};
 use crate::proto::health::HealthCheckRequest;
 use crate::proto::health::health_check_response::ServingStatus;
 use crate::proto::health::health_client::HealthClient;
@@ -257,7 +257,7 @@ where
 fn drain_output(link: Link, sink: Option<OutputSink>, tasks: &Tasks) {
     tasks.spawn(async move {
         let mut client = GrpcStdioClient::with_origin(link, Link::origin())
-            .max_decoding_message_size(MAX_MESSAGE);
+            .max_decoding_message_size(MAX_ANSWER);
         let Ok(stream) = client.stream_stdio(()).await else {
             return;
         };

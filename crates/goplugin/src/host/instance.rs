@@ -16,7 +16,7 @@ use super::{Connection, Error};
 use crate::convert::{ConvertError, ErrorClass, PluginError, answer_from_wire, request_to_wire};
 use crate::link::Link;
 use crate::listen::Socket;
-use crate::names::{MAX_MESSAGE, MULTIPLEX_ID};
+use crate::names::{MAX_ANSWER, MULTIPLEX_ID};
 use crate::proto::logical;
 use crate::proto::logical::plugin_version_client::PluginVersionClient;
 use crate::proto::pb;
@@ -296,7 +296,7 @@ impl Instance {
 
     fn backend(&self) -> BackendClient<Link> {
         BackendClient::with_origin(self.connection.link(), Link::origin())
-            .max_decoding_message_size(MAX_MESSAGE)
+            .max_decoding_message_size(MAX_ANSWER)
     }
 
     fn request<T>(&self, message: T) -> tonic::Request<T> {

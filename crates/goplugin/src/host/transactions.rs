@@ -1,4 +1,7 @@
 //! The open transactions of one instance, behind the ids that the plugin knows them by (plugin-protocol §3.4).
+//!
+//! A plugin may begin thousands a second, so none costs a task: one sweeper for the whole table rolls back what is too old, and only
+//! while something is open.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +11,8 @@ use std::time::Duration;
 use linchpin_crypto::random;
 use linchpin_engine::{Access, Context, StorageError, StorageView, Transaction};
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::tasks::Tasks;
@@ -23,22 +28,34 @@ type Shared = Arc<tokio::sync::Mutex<Option<Box<dyn Transaction>>>>;
 /// The transactions of an instance. Ids of another instance mean nothing here.
 pub(super) struct Transactions {
     storage: Arc<dyn StorageView>,
-    open: Arc<Mutex<HashMap<String, Open>>>,
+    table: Arc<Mutex<Table>>,
+    room: Arc<Semaphore>,
     next_owner: AtomicU64,
     tasks: Tasks,
+}
+
+#[derive(Default)]
+struct Table {
+    open: HashMap<String, Open>,
+    /// Whether a sweeper runs.
+    swept: bool,
 }
 
 struct Open {
     transaction: Shared,
     /// The connection that it was begun on; it ends with it.
     owner: u64,
+    /// When it is rolled back.
+    until: Instant,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Transactions {
     pub(super) fn new(storage: Arc<dyn StorageView>, tasks: Tasks) -> Self {
         Self {
             storage,
-            open: Arc::default(),
+            table: Arc::default(),
+            room: Arc::new(Semaphore::new(MAX_OPEN)),
             next_owner: AtomicU64::new(1),
             tasks,
         }
@@ -56,48 +73,80 @@ impl Transactions {
         owner: u64,
         access: Access,
     ) -> Result<String, Status> {
-        if self.open.lock().len() >= MAX_OPEN {
+        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
             return Err(Status::resource_exhausted("too many open transactions"));
-        }
+        };
         let transaction = self.storage.begin(ctx, access).await;
         let transaction = transaction.map_err(|error| Status::unknown(error.to_string()))?;
         let id = random::uuid();
         let open = Open {
             transaction: Arc::new(tokio::sync::Mutex::new(Some(transaction))),
             owner,
+            until: Instant::now() + MAX_AGE,
+            _place: place,
         };
-        self.open.lock().insert(id.clone(), open);
-        let (all, key) = (Arc::clone(&self.open), id.clone());
-        self.tasks.spawn(async move {
-            tokio::time::sleep(MAX_AGE).await;
-            all.lock().remove(&key);
-        });
+        let unswept = {
+            let mut table = self.table.lock();
+            table.open.insert(id.clone(), open);
+            !std::mem::replace(&mut table.swept, true)
+        };
+        if unswept {
+            self.tasks.spawn(sweep(Arc::clone(&self.table)));
+        }
         Ok(id)
     }
 
     /// The transaction of an id.
     pub(super) fn find(&self, id: &str) -> Result<Shared, Status> {
-        let open = self.open.lock();
-        let found = open.get(id).map(|open| Arc::clone(&open.transaction));
+        let table = self.table.lock();
+        let found = table.open.get(id).map(|open| Arc::clone(&open.transaction));
         found.ok_or_else(ended)
     }
 
     /// Ends an id and hands its transaction over.
     pub(super) async fn take(&self, id: &str) -> Result<Box<dyn Transaction>, Status> {
-        let open = self.open.lock().remove(id).ok_or_else(ended)?;
+        let open = self.table.lock().open.remove(id).ok_or_else(ended)?;
         let taken = open.transaction.lock().await.take();
         taken.ok_or_else(ended)
     }
 
     /// Rolls back what a connection has left open.
     pub(super) fn end_of(&self, owner: u64) {
-        self.open.lock().retain(|_, open| open.owner != owner);
+        let left = self.table.lock().remove(|open| open.owner == owner);
+        drop(left);
     }
 
     /// Rolls everything back. One that a call works on right now ends with that call.
     pub(super) fn roll_back_all(&self) -> usize {
-        let all: Vec<Open> = self.open.lock().drain().map(|(_, open)| open).collect();
+        let all = self.table.lock().remove(|_| true);
         all.len()
+    }
+}
+
+impl Table {
+    /// Takes out what matches. The caller drops it when it no longer holds the lock: a rollback is the storage's code.
+    fn remove(&mut self, matches: impl Fn(&Open) -> bool) -> Vec<Open> {
+        let removed = self.open.extract_if(|_, open| matches(open));
+        removed.map(|(_, open)| open).collect()
+    }
+}
+
+/// Rolls back what is too old, until nothing is open.
+async fn sweep(table: Arc<Mutex<Table>>) {
+    loop {
+        let now = Instant::now();
+        let (overdue, next) = {
+            let mut table = table.lock();
+            let overdue = table.remove(|open| open.until <= now);
+            let next = table.open.values().map(|open| open.until).min();
+            table.swept = next.is_some();
+            (overdue, next)
+        };
+        drop(overdue);
+        match next {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => return,
+        }
     }
 }
 
@@ -105,3 +154,6 @@ impl Transactions {
 pub(super) fn ended() -> Status {
     Status::unknown(StorageError::Ended.to_string())
 }
+
+#[cfg(test)]
+mod tests;

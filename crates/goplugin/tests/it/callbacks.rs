@@ -204,3 +204,41 @@ async fn a_callback_that_hangs_ends_with_its_instance_and_holds_nothing_up() {
     // Waits for every task of the connection.
     pair.host.shutdown(std::time::Duration::from_secs(1)).await;
 }
+
+/// The limit of the storage is 32 MiB a value; what is larger than that and its key never becomes a message.
+#[tokio::test]
+async fn a_value_of_the_limit_is_stored_and_a_larger_one_refused_on_a_connection_that_goes_on() {
+    let pair = Pair::new(|engine, ctx, request| async move {
+        let (storage, key) = (&engine.storage, "k".repeat(2_600));
+        let size = |mebibytes: usize| StorageEntry {
+            key: key.clone(),
+            value: vec![b'v'; mebibytes << 20].into(),
+            seal_wrap: false,
+        };
+        if request.path == "limit" {
+            storage.put(&ctx, size(32)).await?;
+            let found = storage.get(&ctx, &key).await?;
+            assert_eq!(found, Some(size(32)));
+            return Ok(None);
+        }
+        let refused = storage.put(&ctx, size(34)).await.unwrap_err();
+        storage.put(&ctx, entry("after", "it")).await?;
+        Ok(Some(Response::warning(refused.to_string())))
+    })
+    .await;
+    let store = Arc::new(Store::default());
+    let instance = pair.mount(&store).await;
+    let asked = request(Operation::Read, "limit");
+    assert!(instance.handle_request(&asked).await.unwrap().is_none());
+    store.entries.lock().clear();
+    // More than the window of the connection holds, if what is refused were never given back.
+    for _ in 0..5 {
+        let asked = request(Operation::Read, "larger");
+        let answer = instance.handle_request(&asked).await.unwrap().unwrap();
+        let text = answer.warnings.concat();
+        assert!(text.contains("length too large"), "{text}");
+        assert!(text.contains("the limit is: 34603008 bytes"), "{text}");
+    }
+    let keys: Vec<String> = store.entries.lock().keys().cloned().collect();
+    assert_eq!(keys, ["after"]);
+}

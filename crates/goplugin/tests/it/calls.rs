@@ -47,6 +47,27 @@ async fn data_keeps_every_digit_and_twenty_mebibytes_pass() {
 }
 
 #[tokio::test]
+async fn an_answer_above_the_limit_is_an_error_of_its_call_alone() {
+    let pair = Pair::new(|_, _, request| async move {
+        let length = if request.path == "large" { 65 << 20 } else { 1 };
+        Ok(Some(Response::warning("x".repeat(length))))
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    for _ in 0..3 {
+        let asked = request(Operation::Read, "large");
+        let error = instance.handle_request(&asked).await.unwrap_err();
+        assert!(!error.is_connection_loss(), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("length too large"), "{text}");
+        assert!(text.contains("the limit is: 67108864 bytes"), "{text}");
+        let small = request(Operation::Read, "small");
+        let answer = instance.handle_request(&small).await.unwrap().unwrap();
+        assert_eq!(answer.warnings, ["x"]);
+    }
+}
+
+#[tokio::test]
 async fn two_instances_of_one_process_do_not_see_each_others_data() {
     let pair = Pair::new(|engine, ctx, request| async move {
         let found = engine.storage.get(&ctx, &request.path).await?;

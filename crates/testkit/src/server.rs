@@ -236,6 +236,7 @@ impl Server {
 
     /// Ends the server with `signal` and waits until it is gone; what is left of its plugins after [`AFTERLIFE`] is returned.
     pub fn stop(&mut self, signal: Signal) -> Vec<Process> {
+        let started = self.plugin_processes();
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             self.killed |= signal == Signal::KILL;
             self.signal(signal);
@@ -254,8 +255,20 @@ impl Server {
             }
         }
         let mark = format!("{MARK}={}", self.mark);
-        wait::blocking(AFTERLIFE, || Process::with_environment(&mark).is_empty());
-        Process::with_environment(&mark)
+        let left = || {
+            let mut left = Process::with_environment(&mark);
+            // A process that is ending has lost its environment a moment before it is gone.
+            let ending = started.iter().filter(|process| {
+                Process::find(process.pid)
+                    .is_some_and(|now| now.state != 'Z' && now.name == process.name)
+                    && left.iter().all(|found| found.pid != process.pid)
+            });
+            let ending: Vec<Process> = ending.cloned().collect();
+            left.extend(ending);
+            left
+        };
+        wait::blocking(AFTERLIFE, || left().is_empty());
+        left()
     }
 }
 

@@ -210,7 +210,9 @@ impl Server {
     pub fn plugin_processes(&self) -> Vec<Process> {
         let mut found = Process::descendants(self.pid());
         for process in Process::with_environment(&format!("{MARK}={}", self.mark)) {
-            if process.pid != self.pid() && !found.contains(&process) {
+            // By its id: its state may have changed since.
+            let known = found.iter().any(|known| known.pid == process.pid);
+            if process.pid != self.pid() && !known {
                 found.push(process);
             }
         }

@@ -133,7 +133,12 @@ async fn two_mounts(product: Product, settings: Settings) -> Target {
             .await
             .ok();
     }
-    assert_eq!(t.plugin_pids().len(), 1, "both mounts share a process");
+    let processes = t.server().plugin_processes();
+    assert_eq!(
+        processes.len(),
+        1,
+        "both mounts share a process: {processes:?}"
+    );
     t
 }
 

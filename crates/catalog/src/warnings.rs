@@ -57,6 +57,15 @@ pub fn digest_differs(command: &str, registered: &Sha256, actual: &Sha256) -> St
     )
 }
 
+/// The file could not be run once to learn its version (plugin-lifecycle §2.5 c). It is registered
+/// all the same, as Vault does.
+#[must_use]
+pub fn not_run(command: &str, reason: &str) -> String {
+    format!(
+        "file {command:?} was registered without having been run, so its version was not asked: {reason}"
+    )
+}
+
 /// The file of a registered entry cannot be read (plugin-lifecycle §4.4).
 #[must_use]
 pub fn file_unreadable(id: &EntryId, path: &str, reason: &str) -> String {

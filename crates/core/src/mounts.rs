@@ -245,6 +245,12 @@ fn stopping() -> Error {
     Error::unavailable("server is shutting down", Duration::from_secs(1))
 }
 
+/// What asks for a mount that is being made: soon there is one, or none.
+fn being_mounted(path: &str) -> Error {
+    let text = format!("{path:?} is being mounted or moved: ask again when that has ended");
+    Error::unavailable(text, Duration::from_secs(1))
+}
+
 /// A path with its final `/`.
 pub(crate) fn with_slash(path: &str) -> String {
     let path = path.trim_start_matches('/');

@@ -66,3 +66,45 @@ impl Node {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::tests::instance;
+    use crate::mount::MountFacts;
+    use crate::settings::Settings;
+    use arc_swap::ArcSwap;
+    use linchpin_formats::MountEntry;
+    use tokio_util::sync::CancellationToken;
+
+    fn node(paths: &[&str]) -> Node {
+        let settings = Settings::default();
+        Node::new(paths.iter().map(|path| {
+            let record = MountEntry {
+                path: (*path).to_owned(),
+                ..MountEntry::default()
+            };
+            let facts = Arc::new(ArcSwap::new(MountFacts::of(&record, &settings)));
+            let leaving = CancellationToken::new();
+            Mount::new(record, facts, instance(1), None, settings.gate, leaving)
+        }))
+    }
+
+    #[test]
+    fn the_longest_mount_above_a_path_serves_it() {
+        let node = node(&["a/", "a/b/c/", "d/e/"]);
+        let check = |path: &str, expected: Option<(&str, &str)>| {
+            let found = node.find(path);
+            let found = found.map(|(mount, rest)| (mount.facts().point.to_string(), rest));
+            let expected = expected.map(|(mount, rest)| (mount.to_owned(), rest));
+            assert_eq!(found, expected, "{path}");
+        };
+        check("a/x", Some(("a/", "x")));
+        check("a", Some(("a/", "")));
+        check("a/b/x", Some(("a/", "b/x")));
+        check("a/b/c/d/e/f", Some(("a/b/c/", "d/e/f")));
+        check("a/b/c", Some(("a/b/c/", "")));
+        check("d/x", None);
+        check(&"d/".repeat(10_000), None);
+    }
+}

@@ -70,6 +70,8 @@ pub enum Outcome {
     Failed,
     /// It is one of the mounts that cannot be reloaded.
     Skipped,
+    /// It was unmounted meanwhile.
+    Unmounted,
 }
 
 impl Outcome {
@@ -80,6 +82,7 @@ impl Outcome {
             Self::Reloaded => "reloaded",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
+            Self::Unmounted => "unmounted",
         }
     }
 }
@@ -129,7 +132,7 @@ impl Report {
     /// How many mounts were reloaded. Those that cannot be count as well (plugin-lifecycle §5.3).
     #[must_use]
     pub fn count(&self) -> usize {
-        let counted = |r: &&MountResult| r.outcome != Outcome::Failed;
+        let counted = |r: &&MountResult| matches!(r.outcome, Outcome::Reloaded | Outcome::Skipped);
         self.results.iter().filter(counted).count()
     }
 }
@@ -188,11 +191,13 @@ impl Core {
                     result.mount
                 ));
             }
-            if result.outcome == Outcome::Skipped {
-                report.warnings.push(format!(
-                    "{} is always there and was not reloaded: it has no plugin",
-                    result.mount
-                ));
+            let note = match result.outcome {
+                Outcome::Skipped => "is always there and was not reloaded: it has no plugin",
+                Outcome::Unmounted => "was unmounted before it could be reloaded",
+                Outcome::Reloaded | Outcome::Failed => "",
+            };
+            if !note.is_empty() {
+                report.warnings.push(format!("{} {note}", result.mount));
             }
             report.results.push(result);
         }

@@ -23,8 +23,9 @@ use tokio_util::task::TaskTracker;
 /// Makes the `sys/` engine of a node. It gets the node as a weak pointer, because the node holds it.
 pub type MakeSystem = Box<dyn FnOnce(Weak<Core>) -> Arc<dyn Backend> + Send>;
 
-/// How long the end of a node waits for what goes on beside requests, and for Cleanups.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the end of a node waits for requests, and then for Cleanups and what else goes on
+/// beside them. What supervises servers kills them ten seconds after it asked.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a node is made of. The binary makes the parts; the node names none of them.
 pub struct Parts {

@@ -2,7 +2,7 @@
 //! whatever is interrupted can be done again (core-api §2.8).
 
 use super::enable::KEYS_PER_BATCH;
-use super::with_slash;
+use super::{being_mounted, with_slash};
 use crate::Core;
 use crate::mount::{Mount, full_path};
 use crate::view::Change;
@@ -36,7 +36,11 @@ impl Core {
             return Err(Error::refused(format!("cannot unmount {path:?}")));
         }
         let Some(mount) = found else {
-            return Ok(());
+            // A 204 here would be untrue in a moment.
+            return match self.mounts.reserved.lock().contains(&path) {
+                true => Err(being_mounted(&path)),
+                false => Ok(()),
+            };
         };
         let core = Arc::clone(self);
         let work = self

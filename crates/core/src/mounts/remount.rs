@@ -1,6 +1,6 @@
 //! Moving a mount to another path (core-api §2.8): its data, uuid and accessor stay.
 
-use super::with_slash;
+use super::{being_mounted, with_slash};
 use crate::Core;
 use crate::mount::{Mount, full_path};
 use linchpin_engine::{Context, Error};
@@ -64,7 +64,15 @@ impl Core {
             }
             _ => {}
         }
+        if !is_addressable(&to) {
+            return refuse(format!(
+                "cannot remount to destination {to:?}: no request could name it"
+            ));
+        }
         let Some(mount) = self.node.load().at(&from).cloned() else {
+            if self.mounts.reserved.lock().contains(&from) {
+                return Err(being_mounted(&from));
+            }
             return refuse(format!("no matching mount at {from:?}"));
         };
         let mut target = MountEntry::clone(&mount.record());
@@ -165,6 +173,13 @@ impl Core {
             found.status = status;
         }
     }
+}
+
+/// Whether a request path can lie below it: it comes from a body, where no URL has cleaned it.
+fn is_addressable(path: &str) -> bool {
+    let segments = path.trim_end_matches('/').split('/');
+    let is_name = |segment: &str| !matches!(segment, "" | "." | "..");
+    segments.into_iter().all(is_name) && !path.chars().any(char::is_control)
 }
 
 fn is_protected(path: &str) -> bool {

@@ -29,7 +29,6 @@ async fn canonicalise(ctx: &Context, inside: &mut Inside) -> Result<(), Error> {
             path: inside.request.path.clone(),
             data: inside.request.data.clone(),
             mount_point: Arc::clone(&inside.request.mount_point),
-            mount_type: Arc::clone(&inside.request.mount_type),
             ..Request::default()
         };
         let asked = backend.resolve_path(ctx, &question);

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 struct Told {
     plugin_type: Option<PluginType>,
     version: String,
+    /// Why it did not run.
+    failure: Option<String>,
 }
 
 impl Plugins {
@@ -38,8 +40,13 @@ impl Plugins {
         let differs = actual
             .filter(|actual| *actual != entry.sha256)
             .map(|actual| warnings::digest_differs(&entry.command, &entry.sha256, &actual));
+        let unproven = match (&differs, told.failure) {
+            (None, Some(reason)) => Some(warnings::not_run(&entry.command, &reason)),
+            _ => None,
+        };
         let overwritten = self.put(ctx, entry, users).await?;
-        Ok(differs.into_iter().chain(overwritten).collect())
+        let own = differs.into_iter().chain(unproven);
+        Ok(own.chain(overwritten).collect())
     }
 
     /// What the checks must know about this server. It runs no containers, so it knows no runtimes.
@@ -74,10 +81,13 @@ impl Plugins {
             Some(_) => {
                 tracing::info!(
                     plugin = %EntryId::of(&entry),
-                    reason,
+                    %reason,
                     "a plugin was registered without having been run"
                 );
-                Ok(Told::default())
+                Ok(Told {
+                    failure: Some(reason),
+                    ..Told::default()
+                })
             }
             None => Err(unknown_type(&entry, reason)),
         };
@@ -91,6 +101,7 @@ impl Plugins {
             Ok(probe) => Ok(Told {
                 plugin_type: Some(probe.plugin_type),
                 version: probe.version,
+                failure: None,
             }),
             Err(error) if error.kind() == ErrorKind::InvalidRequest => failed(error.to_string()),
             // Not the plugin's failure: the caller is gone or the node stops. Storing it now could

@@ -53,6 +53,10 @@ impl Core {
         } else {
             match self.replace(ctx, mount, force, &mut result).await {
                 Ok(()) => result.outcome = Outcome::Reloaded,
+                // Not a failure of the reload: there is nothing left to be moved.
+                Err(_) if mount.is_leaving() && !self.stopping.is_cancelled() => {
+                    result.outcome = Outcome::Unmounted;
+                }
                 Err(error) => result.error = Some(reason(mount, &error)),
             }
         }
@@ -352,7 +356,7 @@ fn log(ctx: &Context, result: &MountResult) {
             error = error.as_deref().unwrap_or_default(),
             "reload failed: the mount runs what it ran before"
         ),
-        (Outcome::Skipped, _) => {}
+        (Outcome::Skipped | Outcome::Unmounted, _) => {}
     }
 }
 

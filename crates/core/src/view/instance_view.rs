@@ -379,9 +379,10 @@ impl InstanceView {
     }
 }
 
-/// No key leaves the view: the prefix is put before it, and no store knows `..`.
+/// No key leaves the view: the prefix is put before it, and no store knows `..`. A name that only
+/// contains dots is a name like others (core-api §1.4).
 pub(super) fn check_key(key: &str) -> Result<(), StorageError> {
-    if key.contains("..") {
+    if key.split('/').any(|segment| segment == "..") {
         Err(StorageError::RelativePath)
     } else {
         Ok(())

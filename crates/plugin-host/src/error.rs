@@ -2,7 +2,12 @@
 //!
 //! The texts are read by people through the API, so each names what an operator needs: the file,
 //! both digests, the exit status, the last lines on stderr. None holds a value of `env`.
+//!
+//! Whoever mounts or reloads a plugin reads what it printed, too. Whoever merely sends a request to
+//! a mount does not, for what a plugin prints while it dies may be of another client:
+//! [`Error::for_requests`] leaves it out. What a plugin *answers* is meant to be read, and stays.
 
+use linchpin_goplugin::{HandshakeError, names};
 use linchpin_model::Sha256;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,7 +52,7 @@ pub enum Error {
         /// What it asks for.
         reason: &'static str,
     },
-    /// The plugin's own words: its Setup or Initialize refused.
+    /// The plugin's own words: it refused a step of bringing an instance up.
     #[error("{0}")]
     Refused(String),
     /// The file cannot be executed, and why: empty, not executable, noexec, other architecture …
@@ -76,11 +81,34 @@ pub enum Error {
         /// Errno text.
         reason: String,
     },
-    /// The process ended, or spoke something else, before its handshake was complete.
-    #[error("plugin process did not start: {reason}{}", Tail(stderr))]
+    /// The process ended before its handshake was complete, or could not be connected to.
+    #[error(
+        "plugin process did not start: {reason}{}{}",
+        Tail(stderr),
+        Hint(is_old(stderr))
+    )]
     Start {
-        /// Exit status, signal or protocol error.
+        /// Exit status, signal or what failed in connecting. No words of the plugin.
         reason: String,
+        /// The last lines of its stderr, oldest first.
+        stderr: Vec<String>,
+    },
+    /// What it printed first is no handshake that this server takes.
+    #[error(
+        "plugin process did not start: {fault}{}{}",
+        Tail(stderr), Hint(speaks_old(fault) || is_old(stderr))
+    )]
+    Handshake {
+        /// What is wrong with it; repeats the plugin's words.
+        fault: HandshakeError,
+        /// The last lines of its stderr, oldest first.
+        stderr: Vec<String>,
+    },
+    /// A process that had started has ended.
+    #[error("plugin process ended: {exit}{}", Tail(stderr))]
+    Ended {
+        /// Exit status or signal.
+        exit: String,
         /// The last lines of its stderr, oldest first.
         stderr: Vec<String>,
     },
@@ -100,9 +128,19 @@ pub enum Error {
     Step {
         /// `Setup`, `Type`, `SpecialPaths`, `Initialize` …
         step: &'static str,
-        /// The plugin's own text, or what happened to the call.
+        /// What happened to the call. No words of the plugin.
         reason: String,
         /// The last lines of its stderr when the process ended in that step, else empty.
+        stderr: Vec<String>,
+    },
+    /// A step, or the start as a whole, took longer than it may.
+    #[error("{step} did not end within {} s{}", limit.as_secs_f64(), Tail(stderr))]
+    Deadline {
+        /// `MultiplexingSupport`, `Setup`, `Initialize` …
+        step: &'static str,
+        /// How long it may take.
+        limit: Duration,
+        /// The last lines of its stderr where the process serves nobody else, else empty.
         stderr: Vec<String>,
     },
     /// The server is ending and starts nothing any more.
@@ -122,7 +160,81 @@ impl std::fmt::Display for Tail<'_> {
     }
 }
 
+/// What to do with a plugin that is too old, behind its own words.
+struct Hint(bool);
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.0 {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; the plugin was built with a Vault SDK that is too old: rebuild it with v0.6.0 or \
+             newer, which speaks plugin protocol {}",
+            names::BACKEND_VERSION
+        )
+    }
+}
+
+/// Whether the plugin offers a protocol from before the one that this server speaks.
+fn speaks_old(fault: &HandshakeError) -> bool {
+    match fault {
+        HandshakeError::AppVersion { found, .. } => {
+            found.parse().is_ok_and(|v: u32| v < names::BACKEND_VERSION)
+        }
+        _ => false,
+    }
+}
+
+/// Whether it ended over the certificate that a host of the old protocols would have wrapped for it
+/// (plugin-protocol §2.5).
+fn is_old(stderr: &[String]) -> bool {
+    let complaint = "error parsing wrapping token";
+    stderr.iter().any(|line| line.contains(complaint))
+}
+
 impl Error {
+    /// The text for whoever sent a request to a mount: what happened, without anything that the
+    /// plugin printed.
+    pub(crate) fn for_requests(&self) -> String {
+        match self {
+            Self::Start { reason, .. } => format!("plugin process did not start: {reason}"),
+            Self::Handshake { .. } => {
+                "plugin process did not start: what it printed is no handshake that this server takes"
+                    .to_owned()
+            }
+            Self::StartTimeout { limit, .. } => {
+                let limit = limit.as_secs_f64();
+                format!("plugin process did not answer the handshake within {limit} s")
+            }
+            Self::Ended { exit, .. } => format!("plugin process ended: {exit}"),
+            Self::Step { step, reason, .. } => format!("{step} failed: {reason}"),
+            Self::Deadline { step, limit, .. } => {
+                format!("{step} did not end within {} s", limit.as_secs_f64())
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// The refusal of a lifecycle operation, plain(400): the words of plugin-lifecycle §4.3.
+    pub(crate) fn into_refusal(self) -> linchpin_engine::Error {
+        match self {
+            Self::Stopping => {
+                linchpin_engine::Error::unavailable(self.to_string(), Duration::from_secs(1))
+            }
+            other => linchpin_engine::Error::refused(other.to_string()).with_source(other),
+        }
+    }
+
+    /// The same with what the process said, when that is what a deadline passed over.
+    pub(crate) fn with_output(mut self, lines: Vec<String>) -> Self {
+        if let Self::Deadline { stderr, .. } = &mut self {
+            *stderr = lines;
+        }
+        self
+    }
+
     /// A failed system call.
     pub(crate) fn system(doing: &'static str, error: impl Into<std::io::Error>) -> Self {
         Self::System {
@@ -171,5 +283,99 @@ mod tests {
             error.to_string(),
             "plugin process did not start: exit status 3; last output: one | two"
         );
+    }
+
+    #[test]
+    fn a_plugin_that_is_too_old_is_told_what_to_do_after_its_own_words() {
+        let hint = "; the plugin was built with a Vault SDK that is too old: rebuild it with v0.6.0 \
+                    or newer, which speaks plugin protocol 5";
+        let offers = |version: u32| {
+            let line = format!("1|{version}|unix|/tmp/p|grpc|");
+            let fault = linchpin_goplugin::Handshake::parse(line.as_bytes(), &[5], true);
+            let error = Error::Handshake {
+                fault: fault.unwrap_err(),
+                stderr: vec!["starting".to_owned()],
+            };
+            error.to_string()
+        };
+        let text = offers(4);
+        let own = "plugin version \"4\", client versions [5]; last output: starting";
+        assert!(text.ends_with(&format!("{own}{hint}")), "{text}");
+        // One from the future needs something else.
+        assert!(!offers(6).contains("rebuild"), "{}", offers(6));
+
+        let ended = |line: &str| {
+            let error = Error::Start {
+                reason: "exit status 0 before its handshake".to_owned(),
+                stderr: vec![line.to_owned()],
+            };
+            error.to_string()
+        };
+        let own = "plugin tls init: error parsing wrapping token: square/go-jose";
+        assert_eq!(
+            ended(own),
+            format!(
+                "plugin process did not start: exit status 0 before its handshake; last output: {own}{hint}"
+            )
+        );
+        assert!(!ended("out of memory").contains("rebuild"));
+    }
+
+    #[test]
+    fn a_request_reads_nothing_that_the_plugin_printed() {
+        let said = || vec!["panic: password=hunter2".to_owned()];
+        let limit = Duration::from_secs(60);
+        let fault = linchpin_goplugin::Handshake::parse(b"password=hunter2", &[5], true);
+        for (error, expected) in [
+            (
+                Error::Start {
+                    reason: "signal 9 before its handshake".to_owned(),
+                    stderr: said(),
+                },
+                "plugin process did not start: signal 9 before its handshake",
+            ),
+            (
+                Error::Handshake {
+                    fault: fault.unwrap_err(),
+                    stderr: said(),
+                },
+                "plugin process did not start: what it printed is no handshake that this server takes",
+            ),
+            (
+                Error::StartTimeout {
+                    limit,
+                    stderr: said(),
+                },
+                "plugin process did not answer the handshake within 60 s",
+            ),
+            (
+                Error::Ended {
+                    exit: "exit status 2".to_owned(),
+                    stderr: said(),
+                },
+                "plugin process ended: exit status 2",
+            ),
+            (
+                Error::Step {
+                    step: "Setup",
+                    reason: "the plugin process ended: exit status 2".to_owned(),
+                    stderr: said(),
+                },
+                "Setup failed: the plugin process ended: exit status 2",
+            ),
+            (
+                Error::Deadline {
+                    step: "Setup",
+                    limit,
+                    stderr: said(),
+                },
+                "Setup did not end within 60 s",
+            ),
+        ] {
+            assert!(error.to_string().contains("hunter2"), "{error}");
+            assert_eq!(error.for_requests(), expected);
+        }
+        let answered = Error::Refused("port 80 is taken".to_owned());
+        assert_eq!(answered.for_requests(), "port 80 is taken");
     }
 }

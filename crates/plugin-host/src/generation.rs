@@ -7,6 +7,7 @@
 
 use crate::Error;
 use crate::artefact::Artefact;
+use crate::deadline::{START, within};
 use crate::host::Host;
 use crate::instance::Core;
 use crate::process::Process;
@@ -98,10 +99,7 @@ impl Generation {
                 let own = match spare {
                     Some(spare) => spare,
                     None => {
-                        let again = Arc::clone(&artefact);
-                        host.blocking(move || again.check_again()).await??;
-                        let process =
-                            Process::start(host, &self.entry, Arc::clone(&artefact)).await?;
+                        let process = Process::start_again(host, &self.entry, &artefact).await?;
                         self.supervised(host, artefact, process)
                     }
                 };
@@ -133,11 +131,18 @@ impl Generation {
             .settings
             .multiplexing_opt_out
             .contains(&self.entry.name);
-        let multiplexed = !opted_out
-            && match process.connection().multiplexing_supported().await {
-                Ok(multiplexed) => multiplexed,
-                Err(error) => return Err(process.explain("MultiplexingSupport", error).await),
-            };
+        let mut multiplexed = false;
+        if !opted_out {
+            let limit = host.settings.plugin_setup_timeout;
+            let asked = process.connection().multiplexing_supported();
+            match process.step("MultiplexingSupport", limit, asked).await {
+                Ok(answer) => multiplexed = answer,
+                Err(error) => {
+                    process.discard().await;
+                    return Err(error);
+                }
+            }
+        }
         let supervised = self.supervised(host, Arc::clone(&artefact), process);
         if multiplexed {
             return Ok(Started::Shared(supervised));
@@ -264,8 +269,11 @@ impl Inner {
         let (host, starting) = (Arc::clone(host), Arc::clone(&generation));
         let tracker = host.tracker.clone();
         tracker.spawn(async move {
+            // Each step has a limit of its own, but for the disk. Whoever mounts or reloads an equal
+            // entry waits for this start, so it ends, come what may.
+            let start = within(host.start_limit(), START, starting.start(&host));
             let outcome = tokio::select! {
-                outcome = starting.start(&host) => outcome,
+                outcome = start => outcome.and_then(|started| started),
                 () = host.stopping.cancelled() => Err(Error::Stopping),
             };
             if let Err(error) = &outcome {

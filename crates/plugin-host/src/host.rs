@@ -1,6 +1,7 @@
 //! What all parts of the plugin host share, and its door: the factory and the fleet.
 
 use crate::artefact::Artefacts;
+use crate::deadline::{START, in_context, within};
 use crate::environment::{Variables, inheritable};
 use crate::generation::Registry;
 use crate::instance::Instance;
@@ -15,6 +16,7 @@ use linchpin_engine::{
 use linchpin_model::{PluginEntry, PluginType};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -141,9 +143,9 @@ impl BackendFactory for PluginHost {
                 .0
                 .tracker
                 .spawn(Instance::prepare(host, Arc::clone(&entry), prepare));
-            let outcome = ctx.race(work).await?;
+            let outcome = in_context(ctx, Instant::now(), START, work).await?;
             let instance = outcome.map_err(|_| Error::Stopping).and_then(|made| made);
-            let instance = instance.map_err(refused)?;
+            let instance = instance.map_err(Error::into_refusal)?;
             Ok(Prepared {
                 running: Running {
                     version: entry.version_text().to_owned(),
@@ -164,13 +166,16 @@ impl Fleet for PluginHost {
         Box::pin(async move {
             let directory = self.0.directory.clone().ok_or(Error::NoDirectory);
             let directory = directory.map_err(wrapped)?;
-            directory.resolve("", command).map_err(wrapped)?;
             let (host, command) = (Arc::clone(&self.0), command.to_owned());
-            let digest = self
-                .0
-                .blocking(move || host.artefacts.digest(&directory, "", &command));
-            let sha256 = digest.await.map_err(wrapped)?.ok();
-            Ok(FileFacts { sha256 })
+            let look = self.0.blocking(move || {
+                directory.resolve("", &command)?;
+                // A file that is there and cannot be read has no digest to warn about.
+                let sha256 = host.artefacts.digest(&directory, "", &command).ok();
+                Ok(FileFacts { sha256 })
+            });
+            let limit = self.0.start_limit();
+            let found = within(limit, "reading the plugin's file", look).await;
+            found.and_then(|f| f).and_then(|f| f).map_err(wrapped)
         })
     }
 
@@ -199,11 +204,12 @@ impl Fleet for PluginHost {
     ) -> BoxFuture<'a, Result<Probe, linchpin_engine::Error>> {
         Box::pin(async move {
             let work = probe::run(Arc::clone(&self.0), entry.clone(), plugin_type);
-            let outcome = ctx.race(self.0.tracker.spawn(work)).await?;
+            let work = self.0.tracker.spawn(work);
+            let outcome = in_context(ctx, Instant::now(), START, work).await?;
             outcome
                 .map_err(|_| Error::Stopping)
                 .and_then(|probe| probe)
-                .map_err(refused)
+                .map_err(Error::into_refusal)
         })
     }
 
@@ -220,16 +226,6 @@ impl Fleet for PluginHost {
                 tracing::warn!("plugin processes are still there at the end of the server");
             }
         })
-    }
-}
-
-/// plain(400): the words of plugin-lifecycle §4.3.
-fn refused(error: Error) -> linchpin_engine::Error {
-    match error {
-        Error::Stopping => {
-            linchpin_engine::Error::unavailable(error.to_string(), Duration::from_secs(1))
-        }
-        other => linchpin_engine::Error::refused(other.to_string()).with_source(other),
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`directory`] | which file a command names |
 //! | [`environment`] | the variables of a process, in layers |
 //! | `process` | one plugin process, from its start to the moment when nothing of it is left |
+//! | `deadline` | how long anything is waited for |
 //! | `generation` | which running processes a new instance may join |
 //! | `instance` | one mount's backend inside a process |
 //! | `supervise` | restarts, back-off, breaker, hung processes |
@@ -18,6 +19,7 @@
 //! [`launch::main_if_requested`] first thing in its `main`.
 
 pub mod artefact;
+mod deadline;
 pub mod directory;
 pub mod environment;
 mod error;

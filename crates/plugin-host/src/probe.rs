@@ -4,6 +4,7 @@
 //! view: both satisfy every known plugin.
 
 use crate::Error;
+use crate::deadline::{START, within};
 use crate::host::Host;
 use crate::process::Process;
 use linchpin_engine::{
@@ -30,18 +31,14 @@ pub(crate) async fn run(
     }
     let stopping = host.stopping.clone();
     let work = async {
-        let artefact = host.open_artefact(&entry).await?;
-        let process = Process::start(&host, &entry, artefact).await?;
-        let limit = host.settings.plugin_setup_timeout;
-        let asked = tokio::time::timeout(limit, ask(&process, &host, plugin_type)).await;
+        let start = async {
+            let artefact = host.open_artefact(&entry).await?;
+            Process::start(&host, &entry, artefact).await
+        };
+        let process = within(host.start_limit(), START, start).await??;
+        let asked = ask(&process, &host, plugin_type).await;
         process.stop(host.settings.plugin_stop_timeout).await;
-        asked.unwrap_or_else(|_| {
-            Err(Error::Step {
-                step: "Setup",
-                reason: format!("no answer within {limit:?}"),
-                stderr: process.last_lines(),
-            })
-        })
+        asked.map_err(|error| error.with_output(process.last_lines()))
     };
     tokio::select! {
         outcome = work => outcome,
@@ -55,40 +52,35 @@ async fn ask(
     plugin_type: Option<PluginType>,
 ) -> Result<Probe, Error> {
     let connection = process.connection();
-    if let Err(error) = connection.multiplexing_supported().await {
-        return Err(process.explain("MultiplexingSupport", error).await);
-    }
+    let limit = host.settings.plugin_setup_timeout;
+    let multiplexes = connection.multiplexing_supported();
+    process
+        .step("MultiplexingSupport", limit, multiplexes)
+        .await?;
     let setup = Setup {
         config: BTreeMap::new(),
         backend_uuid: String::new(),
         storage: Arc::new(Nothing),
         system: Arc::new(Static(host.settings.server_version.clone())),
     };
-    let instance = match connection.setup(setup).await {
-        Ok(instance) => instance,
-        Err(error) => return Err(process.explain("Setup", error).await),
-    };
+    let made = connection.setup(setup);
+    let instance = process.step("Setup", limit, made).await?;
     let plugin_type = match plugin_type {
         Some(known) => known,
-        None => match instance.plugin_type().await {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                return Err(Error::Step {
-                    step: "Type",
-                    reason: "the plugin is neither a secrets engine nor an auth method".to_owned(),
-                    stderr: Vec::new(),
-                });
-            }
-            Err(error) => return Err(process.explain("Type", error).await),
-        },
+        None => {
+            let found = process.step("Type", limit, instance.plugin_type()).await?;
+            found.ok_or_else(|| Error::Step {
+                step: "Type",
+                reason: "the plugin is neither a secrets engine nor an auth method".to_owned(),
+                stderr: Vec::new(),
+            })?
+        }
     };
-    match instance.version().await {
-        Ok(version) => Ok(Probe {
-            plugin_type,
-            version,
-        }),
-        Err(error) => Err(process.explain("Version", error).await),
-    }
+    let version = process.step("Version", limit, instance.version()).await?;
+    Ok(Probe {
+        plugin_type,
+        version,
+    })
 }
 
 /// An empty storage.

@@ -9,6 +9,7 @@ mod private;
 
 use crate::Error;
 use crate::artefact::Artefact;
+use crate::deadline::{START, within};
 use crate::environment::{Layers, layered};
 use crate::host::Host;
 use crate::spawner::{Child, Exit, SpawnRequest, orphans};
@@ -125,8 +126,11 @@ impl Process {
                 reason,
                 stderr: last.get(),
             };
-            let said =
-                Handshake::parse(&line, &offered, true).map_err(|e| refused(e.to_string()))?;
+            let said = Handshake::parse(&line, &offered, true);
+            let said = said.map_err(|fault| Error::Handshake {
+                fault,
+                stderr: last.get(),
+            })?;
             let open = Open {
                 handshake: &said,
                 identity: &identity,
@@ -168,6 +172,23 @@ impl Process {
                 Err(error)
             }
         }
+    }
+
+    /// Starts one more process from an artefact that others were started from before.
+    ///
+    /// # Errors
+    /// As [`Process::start`], and when the bytes are no longer what they were.
+    pub(crate) async fn start_again(
+        host: &Arc<Host>,
+        entry: &PluginEntry,
+        artefact: &Arc<Artefact>,
+    ) -> Result<Self, Error> {
+        let start = async {
+            let again = Arc::clone(artefact);
+            host.blocking(move || again.check_again()).await??;
+            Self::start(host, entry, Arc::clone(artefact)).await
+        };
+        within(host.start_limit(), START, start).await?
     }
 
     /// Its process id.
@@ -234,13 +255,29 @@ impl Process {
         self.finished.cancelled().await;
     }
 
-    /// What a failed step of an instance tells people: the plugin's own words, or how the process
-    /// ended in that step.
-    pub(crate) async fn explain(
+    /// Ends it without asking and waits until nothing of it is left.
+    pub(crate) async fn discard(self) {
+        self.kill();
+        self.finished.cancelled().await;
+    }
+
+    /// One step of bringing an instance up, within its limit.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`], the plugin's own words, or how the process ended in that step.
+    pub(crate) async fn step<T>(
         &self,
         step: &'static str,
-        error: linchpin_goplugin::host::Error,
-    ) -> Error {
+        limit: Duration,
+        call: impl Future<Output = Result<T, linchpin_goplugin::host::Error>>,
+    ) -> Result<T, Error> {
+        match within(limit, step, call).await? {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.explain(step, error).await),
+        }
+    }
+
+    async fn explain(&self, step: &'static str, error: linchpin_goplugin::host::Error) -> Error {
         use linchpin_goplugin::host::Error as Wire;
         match error {
             Wire::Setup(text) => Error::Refused(text),
@@ -256,11 +293,8 @@ impl Process {
                     stderr: self.last_lines(),
                 }
             }
-            other => Error::Step {
-                step,
-                reason: chain(&other),
-                stderr: Vec::new(),
-            },
+            // A status has the plugin's text in it.
+            other => Error::Refused(format!("{step} failed: {}", chain(&other))),
         }
     }
 }

@@ -139,8 +139,8 @@ impl Supervised {
             }
             *self.now.lock() = Now::Starting;
             self.tell(&Bond::Starting);
-            let mut cause = Error::Start {
-                reason: format!("the plugin process ended ({})", process.exited().await),
+            let mut cause = Error::Ended {
+                exit: process.exited().await.to_string(),
                 stderr: process.last_lines(),
             };
             drop(process);
@@ -155,7 +155,7 @@ impl Supervised {
                     );
                     *self.now.lock() = Now::Failed;
                     self.tell(&Bond::Degraded {
-                        cause: cause.to_string(),
+                        cause: cause.for_requests(),
                         until: Instant::now() + pause.wait,
                     });
                 }
@@ -184,9 +184,7 @@ impl Supervised {
 
     /// A new process with all instances, each with a new id.
     async fn start_again(&self) -> Result<Arc<Process>, Error> {
-        let artefact = Arc::clone(&self.artefact);
-        self.host.blocking(move || artefact.check_again()).await??;
-        let process = Process::start(&self.host, &self.entry, Arc::clone(&self.artefact)).await?;
+        let process = Process::start_again(&self.host, &self.entry, &self.artefact).await?;
         let process = Arc::new(process);
         let restarts = self.restarts.fetch_add(1, Ordering::Relaxed) + 1;
         tracing::info!(

@@ -38,6 +38,12 @@ impl Core {
         loop {
             let bound = self.bound(ctx).await?;
             let outcome = ctx.race(send(Arc::clone(&bound.wire))).await;
+            // Whatever cuts a request off while the server ends is that end: elsewhere, or later, the
+            // same request succeeds. An answer of the plugin's own is still one.
+            let is_answer = matches!(&outcome, Ok(Ok(_) | Err(WireError::Plugin(_))));
+            if !is_answer && self.host.stopping.is_cancelled() {
+                return Err(crate::Error::Stopping.into_refusal());
+            }
             let error = match outcome {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if error.is_connection_loss() => error,
@@ -94,7 +100,10 @@ impl Core {
                 Bond::Degraded { cause, until } => {
                     let wait = until.saturating_duration_since(Instant::now());
                     return Err(Error::unavailable(
-                        format!("plugin {:?} is not available: {cause}", self.entry.name),
+                        format!(
+                            "plugin {:?} (file {:?}) is not available: {cause}",
+                            self.entry.name, self.entry.command
+                        ),
                         wait.max(SOON),
                     ));
                 }

@@ -1,6 +1,7 @@
 //! The instance itself: its mount, what it is bound to now, and its life.
 
 use crate::Error;
+use crate::deadline::in_context;
 use crate::generation::Place;
 use crate::host::Host;
 use crate::phase::SetupView;
@@ -21,6 +22,8 @@ use tokio::time::Instant;
 /// When an instance that failed by itself is tried again at the latest; callers are told to wait
 /// so long.
 const RETRY: Duration = Duration::from_secs(5);
+/// The step that ends the coming up of an instance.
+const INITIALIZE: &str = "Initialize";
 /// How long an instance that failed to come up may take to clean up.
 const FAILED_CLEANUP: Duration = Duration::from_secs(2);
 
@@ -187,10 +190,8 @@ impl Core {
             system: Arc::clone(&self.system),
         };
         let limit = self.host.settings.plugin_setup_timeout;
-        let wire = match within(limit, "Setup", process.connection().setup(setup)).await? {
-            Ok(wire) => Arc::new(wire),
-            Err(error) => return Err(process.explain("Setup", error).await),
-        };
+        let made = process.connection().setup(setup);
+        let wire = Arc::new(process.step("Setup", limit, made).await?);
         let checked = match self.check(process, &wire).await {
             Ok(paths) if self.initialized.load(Ordering::Acquire) => {
                 storage.open();
@@ -218,49 +219,40 @@ impl Core {
     /// Whether it is what its entry says.
     async fn check(&self, process: &Process, wire: &Wire) -> Result<Arc<SpecialPaths>, Error> {
         let limit = self.host.settings.plugin_setup_timeout;
-        let plugin_type = match within(limit, "Type", wire.plugin_type()).await? {
-            Ok(found) => found,
-            Err(error) => return Err(process.explain("Type", error).await),
-        };
+        let plugin_type = process.step("Type", limit, wire.plugin_type()).await?;
         if plugin_type != Some(self.entry.plugin_type) {
             return Err(Error::Refused(format!(
                 "unknown backend type: {:?}",
                 self.entry.name
             )));
         }
-        let paths = match within(limit, "SpecialPaths", wire.special_paths()).await? {
-            Ok(paths) => paths,
-            Err(error) => return Err(process.explain("SpecialPaths", error).await),
-        };
+        let asked = wire.special_paths();
+        let paths = process.step("SpecialPaths", limit, asked).await?;
         if let Some(pattern) = paths.first_invalid() {
             return Err(Error::Refused(format!(
                 "the plugin reports the unauthenticated path {pattern:?}, which is no valid pattern"
             )));
         }
-        let reported = match within(limit, "Version", wire.version()).await? {
-            Ok(version) => version,
-            Err(error) => return Err(process.explain("Version", error).await),
-        };
+        let reported = process.step("Version", limit, wire.version()).await?;
         linchpin_catalog::check_reported(&self.entry, &reported)?;
         Ok(Arc::new(paths))
     }
 
     async fn initialize_wire(&self, process: &Process, wire: &Wire) -> Result<(), Error> {
         let limit = self.host.settings.plugin_initialize_timeout;
-        match within(limit, "Initialize", wire.initialize()).await? {
-            Ok(()) => Ok(()),
-            Err(error) => Err(process.explain("Initialize", error).await),
-        }
+        process.step(INITIALIZE, limit, wire.initialize()).await
     }
 
     /// The core's call: storage can be written from now on.
     pub(crate) async fn initialize(&self, ctx: &Context) -> Result<(), linchpin_engine::Error> {
+        let began = Instant::now();
         let bound = self.bound(ctx).await?;
         bound.storage.open();
-        let work = self.initialize_wire(&bound.process, &bound.wire);
-        ctx.race(work)
+        let work = Box::pin(self.initialize_wire(&bound.process, &bound.wire));
+        // The core has the same limit, began to count a moment earlier, and takes its own text.
+        in_context(ctx, began, INITIALIZE, work)
             .await?
-            .map_err(|e| linchpin_engine::Error::refused(e.to_string()).with_source(e))?;
+            .map_err(Error::into_refusal)?;
         self.initialized.store(true, Ordering::Release);
         Ok(())
     }
@@ -282,7 +274,7 @@ impl Core {
                     "plugin instance does not come up again"
                 );
                 self.set_bond(Bond::Degraded {
-                    cause: error.to_string(),
+                    cause: error.for_requests(),
                     until: Instant::now() + RETRY,
                 });
             }
@@ -396,18 +388,4 @@ impl Core {
             restarts: home.supervised.restarts(),
         })
     }
-}
-
-async fn within<T>(
-    limit: Duration,
-    step: &'static str,
-    work: impl Future<Output = T>,
-) -> Result<T, Error> {
-    tokio::time::timeout(limit, work)
-        .await
-        .map_err(|_| Error::Step {
-            step,
-            reason: format!("no answer within {limit:?}"),
-            stderr: Vec::new(),
-        })
 }

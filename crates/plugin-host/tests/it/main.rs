@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+mod deadlines;
 mod plugins;
 mod scratch;
 mod spawning;
+mod words;
 mod world;

@@ -41,6 +41,12 @@ pub(crate) fn launcher() -> Launcher {
     Launcher::open(Path::new(env!("CARGO_BIN_EXE_linchpin-plugin-exec"))).unwrap()
 }
 
+/// The bytes of one of this crate's examples.
+pub(crate) fn example(name: &str) -> Vec<u8> {
+    let built = Path::new(env!("CARGO_BIN_EXE_linchpin-plugin-exec"));
+    std::fs::read(built.with_file_name("examples").join(name)).unwrap()
+}
+
 impl World {
     pub(crate) fn new(adjust: impl FnOnce(&mut Settings)) -> Self {
         Self::with(adjust, |settings| {
@@ -53,10 +59,7 @@ impl World {
         start: impl FnOnce(Settings) -> PluginHost,
     ) -> Self {
         let scratch = Scratch::new();
-        let built = Path::new(env!("CARGO_BIN_EXE_linchpin-plugin-exec"));
-        let plugin = built.with_file_name("examples").join("fault");
-        let bytes = std::fs::read(plugin).unwrap();
-        let sha256 = scratch.write("fault", bytes);
+        let sha256 = scratch.write("fault", example("fault"));
         let mut settings = settings(&scratch);
         adjust(&mut settings);
         Self {
@@ -81,6 +84,15 @@ impl World {
             runtime: String::new(),
             overlap: true,
             execution: None,
+        }
+    }
+
+    /// An entry of another file, which is put into the plugin directory.
+    pub(crate) fn other(&self, command: &str, bytes: impl AsRef<[u8]>) -> PluginEntry {
+        PluginEntry {
+            command: command.to_owned(),
+            sha256: self.scratch.write(command, bytes),
+            ..self.entry(&[])
         }
     }
 

@@ -277,7 +277,7 @@ impl Mount {
             accessor: record.accessor.clone(),
             mount_type: record.mount_type.clone(),
             plugin_type: plugin_type(record),
-            options: record.options.clone(),
+            options: record.options.clone().unwrap_or_default(),
             local: record.local,
         }
     }

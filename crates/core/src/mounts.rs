@@ -56,8 +56,8 @@ pub struct NewMount {
     pub config: MountConfig,
     /// `config.plugin_version` as written; empty = none asked for.
     pub plugin_version: String,
-    /// Options, as they were sent.
-    pub options: BTreeMap<String, String>,
+    /// Options, as they were sent; `None` for a `null`.
+    pub options: Option<BTreeMap<String, String>>,
     /// Not replicated.
     pub local: bool,
     /// Kept for other products.

@@ -27,8 +27,9 @@ pub struct MountEntry {
     pub accessor: String,
     /// What `tune` changes.
     pub config: MountConfig,
-    /// The engine's options, for example `version`; may be `null`, which reads as empty.
-    pub options: BTreeMap<String, String>,
+    /// The engine's options, for example `version`. `None` is stored and shown as `null`, as for the mounts that are
+    /// always there; other products tell it from an empty object.
+    pub options: Option<BTreeMap<String, String>>,
     /// Not replicated.
     pub local: bool,
     /// Kept for other products.
@@ -281,6 +282,7 @@ mod tests {
             backend_aware_uuid: "b".into(),
             accessor: "kv_12345678".into(),
             namespace_id: "root".into(),
+            options: Some(BTreeMap::new()),
             ..MountEntry::default()
         };
         assert_eq!(

@@ -254,7 +254,7 @@ async fn mount_secret(core: &Arc<Core>, ctx: &Context) -> Result<()> {
         path: "secret/".to_owned(),
         mount_type: "kv".to_owned(),
         description: "key/value secret storage".to_owned(),
-        options: [("version".to_owned(), "1".to_owned())].into(),
+        options: Some([("version".to_owned(), "1".to_owned())].into()),
         ..NewMount::default()
     };
     core.enable(ctx, mount).await.context("mount secret/")?;

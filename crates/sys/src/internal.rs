@@ -29,7 +29,7 @@ impl<'m> Public<'m> {
     fn of(mount: &'m MountStatus) -> Self {
         Self {
             description: &mount.record.description,
-            options: (!mount.is_singleton).then_some(&mount.record.options),
+            options: mount.record.options.as_ref(),
             r#type: &mount.record.mount_type,
         }
     }

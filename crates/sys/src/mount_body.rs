@@ -31,7 +31,9 @@ pub(crate) fn new_mount(
         description: fields.text("description").to_owned(),
         config: config.stored,
         plugin_version: config.plugin_version,
-        options: fields.pairs("options").cloned().unwrap_or_default(),
+        // As they were sent: `null` is stored and shown as such, and absent is an empty object.
+        options: (!fields.is_null("options"))
+            .then(|| fields.pairs("options").cloned().unwrap_or_default()),
         local: fields.bool("local"),
         seal_wrap: fields.bool("seal_wrap"),
         external_entropy_access: fields.bool("external_entropy_access"),

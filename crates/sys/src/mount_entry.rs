@@ -80,7 +80,7 @@ impl<'m> Entry<'m> {
             description: &record.description,
             external_entropy_access: record.external_entropy_access,
             local: record.local,
-            options: (!mount.is_singleton).then_some(&record.options),
+            options: record.options.as_ref(),
             path: None,
             plugin_version: &record.plugin_version,
             running_plugin_version: &mount.running.version,
@@ -108,7 +108,7 @@ impl<'m> Tuned<'m> {
             config: Config::of(mount, mount.default_lease_ttl, mount.max_lease_ttl),
             description: &record.description,
             external_entropy_access: record.external_entropy_access.then_some(true),
-            options: (!record.options.is_empty()).then_some(&record.options),
+            options: record.options.as_ref().filter(|o| !o.is_empty()),
             plugin_version: &record.plugin_version,
         }
     }
@@ -172,6 +172,7 @@ mod tests {
 
     fn mount(edit: impl FnOnce(&mut MountEntry)) -> MountStatus {
         let mut record = MountEntry {
+            options: Some(BTreeMap::new()),
             table: "mounts".into(),
             path: "m/".into(),
             mount_type: "my-kv".into(),
@@ -234,7 +235,7 @@ mod tests {
             record.config.default_lease_ttl = Duration::from_millis(1500);
             record.config.listing_visibility = "unauth".into();
             record.config.audit_non_hmac_request_keys = vec!["a".into()];
-            record.options.insert("version".into(), "1".into());
+            record.options = Some([("version".into(), "1".into())].into());
             record.plugin_version = "v1.1.0".into();
         });
         let config = json!({
@@ -250,10 +251,7 @@ mod tests {
 
     #[test]
     fn fixed_mounts_have_no_options_and_auth_methods_a_token_type() {
-        let fixed = MountStatus {
-            is_singleton: true,
-            ..mount(|_| {})
-        };
+        let fixed = mount(|record| record.options = None);
         assert_eq!(entry(&fixed)["options"], Value::Null);
         let auth = mount(|record| record.table = "auth".into());
         assert_eq!(entry(&auth)["config"]["token_type"], "default-service");

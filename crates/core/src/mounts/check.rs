@@ -43,6 +43,7 @@ pub(super) fn record_of(new: NewMount, settings: &Settings) -> Result<MountEntry
         _ => None,
     };
     if let Some(version) = alias {
+        let options = options.get_or_insert_default();
         options.insert("version".to_owned(), version.to_owned());
         mount_type = "kv".to_owned();
     }
@@ -59,7 +60,8 @@ pub(super) fn record_of(new: NewMount, settings: &Settings) -> Result<MountEntry
     if !is_auth && PROTECTED.iter().any(|p| path.starts_with(p)) {
         return Err(Error::refused(format!("cannot mount {path:?}")));
     }
-    if !is_auth && mount_type != "kv" && options.contains_key("version") {
+    if !is_auth && mount_type != "kv" && options.as_ref().is_some_and(|o| o.contains_key("version"))
+    {
         return Err(Error::refused(format!(
             "secrets engine {mount_type:?} does not allow setting a version"
         )));
@@ -210,7 +212,7 @@ mod tests {
         }
         check(
             |n| {
-                n.options.insert("version".into(), "2".into());
+                n.options = Some([("version".into(), "2".into())].into());
             },
             "secrets engine \"tp\" does not allow setting a version",
         );
@@ -240,7 +242,10 @@ mod tests {
                 ..NewMount::default()
             };
             let record = record_of(new, &Settings::default()).unwrap();
-            (record.mount_type, record.options.get("version").cloned())
+            (
+                record.mount_type,
+                record.options.and_then(|o| o.get("version").cloned()),
+            )
         };
         assert_eq!(options("kv"), ("kv".into(), None));
         assert_eq!(options("kv-v1"), ("kv".into(), Some("1".into())));

@@ -184,9 +184,10 @@ fn changed(
     for (key, value) in tuning.options.iter().flatten() {
         check_option(&record, key, value)?;
         if value.is_empty() {
-            record.options.remove(key);
+            record.options.get_or_insert_default().remove(key);
         } else {
-            record.options.insert(key.clone(), value.clone());
+            let options = record.options.get_or_insert_default();
+            options.insert(key.clone(), value.clone());
         }
     }
     if let Some(version) = version {

@@ -70,6 +70,8 @@ pub struct Field {
 #[derive(Debug, Default, Clone)]
 pub struct Fields {
     values: BTreeMap<&'static str, Value>,
+    /// Fields that were sent as `null`: like absent ones, but for endpoints that tell the two apart.
+    nulls: Vec<&'static str>,
     /// What the endpoint does not declare, sorted.
     pub(crate) unrecognized: Vec<String>,
     /// What both the path captured and the body set, sorted.
@@ -88,6 +90,12 @@ enum Value {
 }
 
 impl Fields {
+    /// Whether a field was sent as `null`, which otherwise counts as absent.
+    #[must_use]
+    pub fn is_null(&self, name: &str) -> bool {
+        self.nulls.contains(&name)
+    }
+
     /// Converts what the path captured and what the caller sent.
     ///
     /// # Errors
@@ -111,6 +119,7 @@ impl Fields {
                 continue;
             };
             if raw.get() == "null" {
+                fields.nulls.push(field.name);
                 continue;
             }
             let value = convert(field.field_type, &raw).map_err(|why| {

@@ -17,8 +17,14 @@ mod token_file;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
 
 use arguments::Command;
+
+/// How long the end of the process waits for those who read what it has written. They may have stalled.
+const READERS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     linchpin_plugin_host::launch::main_if_requested();
@@ -26,10 +32,14 @@ fn main() -> ExitCode {
     // A word that is no Unicode becomes one that names nothing, and is refused as such.
     let words = words.map(|word| word.to_string_lossy().into_owned());
     match arguments::parse(words) {
-        Ok(Command::Server(flags)) => match server::run(*flags) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&format!("Error: {error:#}")),
-        },
+        Ok(Command::Server(flags)) => {
+            let outcome = server::run(*flags);
+            linchpin_telemetry::flush(READERS);
+            match outcome {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&format!("Error: {error:#}")),
+            }
+        }
         Ok(Command::Version) => say(&format!("{}\n", banner::version())),
         Ok(Command::Help) => say(help::COMMANDS),
         Ok(Command::ServerHelp) => say(&help::server()),
@@ -48,6 +58,14 @@ fn say(text: &str) -> ExitCode {
 }
 
 fn fail(text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let line = format!("{text}\n");
+    let (done, written) = sync_channel(1);
+    let write = move || {
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        let _ = done.send(());
+    };
+    if thread::Builder::new().spawn(write).is_ok() {
+        let _ = written.recv_timeout(READERS);
+    }
     ExitCode::FAILURE
 }

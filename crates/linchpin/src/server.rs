@@ -23,6 +23,7 @@ use linchpin_plugin_host::launch::Launcher;
 use linchpin_storage::MemoryStore;
 use linchpin_telemetry as telemetry;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +35,9 @@ use crate::{engines, hardening, token_file};
 
 /// How long the end of the process waits for a file operation that hangs.
 const LEFTOVERS: Duration = Duration::from_secs(1);
+
+/// How long the start waits until the banner is read.
+const BANNER: Duration = Duration::from_secs(1);
 
 /// Runs a server until a signal ends it.
 ///
@@ -123,7 +127,7 @@ async fn serve(
         && !stop.is_cancelled()
     {
         let unseal_key = storage.unseal_key.expose();
-        announce(&start, &address.to_string(), unseal_key, plugins, colour);
+        announce(&start, &address.to_string(), unseal_key, plugins, colour).await;
         let limits = start.http.clone();
         let server = linchpin_http::Server::new(Arc::clone(&core), limits, stop.clone());
         // A reload must not wait for requests that the end of the server waits for.
@@ -164,7 +168,7 @@ async fn furnish(
 }
 
 /// Says that the server is there, in the banner and in the log.
-fn announce(
+async fn announce(
     start: &Start,
     address: &str,
     unseal_key: &[u8],
@@ -184,9 +188,14 @@ fn announce(
     };
     let mut text = Vec::new();
     let written = banner.write(&mut text, colour);
-    // A reader that is gone is no reason not to serve.
-    if let Err(error) = written.and_then(|()| std::io::stdout().lock().write_all(&text)) {
-        tracing::debug!(%error, "nobody reads the banner");
+    // A reader that is gone or has stalled is no reason not to serve: the banner is written beside the runtime, and not
+    // waited for longer than it takes somebody who reads it.
+    let writes = TaskTracker::new();
+    let print = move || written.and_then(|()| std::io::stdout().lock().write_all(&text));
+    match timeout(BANNER, writes.spawn_blocking(print)).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::debug!(%error, "nobody reads the banner"),
+        _ => tracing::warn!("the banner is not read: who reads standard output has stalled"),
     }
     tracing::info!(address, "ready");
 }

@@ -1,7 +1,12 @@
 //! What signals do: SIGTERM and SIGINT end the server gracefully, a second one at once; SIGHUP does nothing yet.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// How long the line about the second signal has to be read, if the log has not stalled.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// The signals, caught from the moment this exists.
 pub(crate) struct Signals {
@@ -37,6 +42,7 @@ impl Signals {
             };
             if stop.is_cancelled() {
                 tracing::warn!("{name} again: ending at once");
+                linchpin_telemetry::flush(LAST_WORD);
                 // The plugins have asked the kernel to be killed with us.
                 std::process::exit(128 + number);
             }

@@ -188,3 +188,5 @@ proptest! {
         prop_assert_eq!(tokens(&text), text.as_str());
     }
 }
+
+mod stalled;

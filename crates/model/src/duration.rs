@@ -79,7 +79,9 @@ fn no_number(text: &str) -> DurationError {
         }
         None => text,
     };
-    DurationError(format!("strconv.ParseInt: parsing {parsed:?}: invalid syntax"))
+    DurationError(format!(
+        "strconv.ParseInt: parsing {parsed:?}: invalid syntax"
+    ))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// The sub-command. Internal: no help mentions it, its arguments may change with every release.
@@ -130,13 +131,15 @@ fn execute(plan: &Plan) -> String {
     }
 }
 
-/// A name for the descriptor, in the private directory: the kernel takes a process's short name
-/// from the path that was executed, and `/proc/self/fd/9` would make it `9`.
+/// A name for the descriptor, below the private directory: the kernel takes a process's short name
+/// from the path that was executed, and `/proc/self/fd/9` would make it `9`. In a folder of its own,
+/// since the directory also holds sockets, and a plugin's file may be called like one.
 fn named_link(plan: &Plan, fd: BorrowedFd<'_>) -> PathBuf {
     let target = descriptor_path(fd);
     let name = Path::new(&plan.argv0).file_name().unwrap_or_default();
-    let link = plan.private.join(name);
-    match std::os::unix::fs::symlink(&target, &link) {
+    let folder = plan.private.join("exe");
+    let link = folder.join(name);
+    match std::fs::create_dir(&folder).and_then(|()| symlink(&target, &link)) {
         Ok(()) => link,
         Err(_) => target,
     }

@@ -283,18 +283,26 @@ impl Process {
             Wire::Setup(text) => Error::Refused(text),
             Wire::Plugin(own) => Error::Refused(own.to_string()),
             lost if lost.is_connection_loss() => {
-                let reason = match self.exit_soon().await {
-                    Some(exit) => format!("the plugin process ended: {exit}"),
-                    None => chain(&lost),
+                let (reason, stderr) = match self.exit_soon().await {
+                    Some(exit) => {
+                        let stderr = self.last.of_the_end(NAMING).await;
+                        (format!("the plugin process ended: {exit}"), stderr)
+                    }
+                    None => (chain(&lost), self.last_lines()),
                 };
                 Error::Step {
                     step,
                     reason,
-                    stderr: self.last_lines(),
+                    stderr,
                 }
             }
-            // A status has the plugin's text in it.
-            other => Error::Refused(format!("{step} failed: {}", chain(&other))),
+            // The words of the framework in the plugin.
+            status @ Wire::Status { .. } => Error::Refused(format!("{step} failed: {status}")),
+            other => Error::Step {
+                step,
+                reason: chain(&other),
+                stderr: Vec::new(),
+            },
         }
     }
 }
@@ -372,11 +380,9 @@ async fn ended_early(child: &Child, last: &LastLines) -> Error {
         Ok(exit) => format!("{exit} before its handshake"),
         Err(_) => "it closed its stdout before its handshake".to_owned(),
     };
-    // The last lines may still be in the pipe.
-    tokio::task::yield_now().await;
     Error::Start {
         reason,
-        stderr: last.get(),
+        stderr: last.of_the_end(NAMING).await,
     }
 }
 

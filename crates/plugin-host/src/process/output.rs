@@ -8,8 +8,10 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How many lines are kept for errors and for the API.
@@ -19,16 +21,27 @@ const KEPT_CHARACTERS: usize = 500;
 
 /// The last lines that a process wrote to stderr.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LastLines(Arc<Mutex<VecDeque<String>>>);
+pub(crate) struct LastLines {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    /// Cancelled when stderr has been read to its end.
+    complete: CancellationToken,
+}
 
 impl LastLines {
     /// Oldest first.
     pub(crate) fn get(&self) -> Vec<String> {
-        self.0.lock().iter().cloned().collect()
+        self.lines.lock().iter().cloned().collect()
+    }
+
+    /// The same of a process that has ended: what it said last may still be in the pipe. One that
+    /// it left behind may hold the pipe open, so this waits for `patience` at most.
+    pub(crate) async fn of_the_end(&self, patience: Duration) -> Vec<String> {
+        let _ = tokio::time::timeout(patience, self.complete.cancelled()).await;
+        self.get()
     }
 
     fn push(&self, line: &str) {
-        let mut lines = self.0.lock();
+        let mut lines = self.lines.lock();
         if lines.len() >= KEPT_LINES {
             lines.pop_front();
         }
@@ -72,6 +85,9 @@ pub(crate) fn drain(
             }
         }
         lines.finish(&mut each);
+        if let Some(keep) = &keep {
+            keep.complete.cancel();
+        }
     });
 }
 
@@ -130,5 +146,24 @@ mod tests {
                 .all(|line| line.chars().count() == KEPT_CHARACTERS)
         );
         assert!(lines.last().is_some_and(|line| line.starts_with("99 ")));
+    }
+
+    #[tokio::test]
+    async fn the_lines_of_the_end_are_those_that_were_still_in_the_pipe() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let (tracker, last) = (TaskTracker::new(), LastLines::default());
+        let source = Source {
+            logger: "p".into(),
+            pid: 1,
+        };
+        let pipe = receiver(reader.into()).unwrap();
+        drain(&tracker, pipe, source, Some(last.clone()));
+        std::io::Write::write_all(&mut writer, b"one\nlast words").unwrap();
+        drop(writer);
+        // On the one thread of this test nothing has been read yet.
+        assert!(last.get().is_empty());
+        let lines = last.of_the_end(Duration::from_secs(20)).await;
+        assert_eq!(lines, ["one", "last words"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Mounts of the fault plugin: sharing, crashes, broken starts, probes, and the end.
 
 use crate::scratch::{eventually, is_gone, runs};
-use crate::world::World;
+use crate::world::{World, example};
 use linchpin_engine::{Backend, Fleet, Health, Joining};
 use linchpin_model::{ErrorKind, Operation, PluginType, Sha256};
 use serde_json::json;
@@ -36,6 +36,20 @@ async fn two_mounts_share_a_process_and_nothing_else() {
     assert!(is_gone(pid));
     assert_eq!(world.directories(), 0);
     b.cleanup(&world.ctx).await;
+}
+
+/// The private directory of a process has names of our own in it: the first instance's socket is `b1`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugins_file_may_have_any_name() {
+    let world = World::new(|_| {});
+    for name in ["b1", "exe"] {
+        let entry = world.other(name, example("fault"));
+        let made = world.prepare(entry, name, Joining::Newest).await.unwrap();
+        made.backend.initialize(&world.ctx).await.unwrap();
+        let pid = world.pid(&made.backend).await;
+        let short = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+        assert_eq!(short.trim_end(), name);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,7 @@ async fn a_sealed_binary_runs_although_its_file_has_changed() {
         spawned.child.kill();
         assert_eq!(exit(&spawned).await.to_string(), "signal: killed");
         assert!(!spawned.child.is_alive());
-        let _ = std::fs::remove_file(scratch.private().join("my-plugin"));
+        let _ = std::fs::remove_dir_all(scratch.private().join("exe"));
     }
 }
 

@@ -1,5 +1,12 @@
 //! Switches that turn a protection off, so that a test of it can be shown to fail.
 //!
+//! | fault | what is off |
+//! |---|---|
+//! | `gate-off` | requests do not wait while a mount is switched |
+//! | `fence-off` | the old instance's writes are neither parked nor conditional |
+//! | `overlay-off` | what Initialize writes is committed at once |
+//! | `setup-once` | a Setup that read stale storage is not repeated |
+//!
 //! Only builds with the feature `fault-injection` look at them; in every other build each is off
 //! and costs nothing.
 

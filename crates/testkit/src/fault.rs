@@ -105,6 +105,8 @@ pub mod switch {
     pub const EXITS_AFTER_INITIALIZE: &str = "FAULT_INIT=exit";
     /// Writes `kv/background` every 10 ms: its pid and instance, and a counter.
     pub const WRITES_IN_BACKGROUND: &str = "FAULT_BACKGROUND=10";
+    /// Cleanup never returns; what runs in the background goes on.
+    pub const CLEANUP_HANGS: &str = "FAULT_HANG=cleanup";
     /// Ignores the request to shut down.
     pub const IGNORES_SHUTDOWN: &str = "FAULT_SHUTDOWN=ignore";
 }

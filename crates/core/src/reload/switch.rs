@@ -255,7 +255,7 @@ impl Core {
         new: Arc<Instance>,
         writes: u64,
     ) -> Result<Arc<Instance>, Error> {
-        if switch.storage.writes() == writes {
+        if switch.storage.writes() == writes || crate::fault::is_set("setup-once") {
             return Ok(new);
         }
         tracing::debug!(mount = %switch.mount.facts().point, "storage has changed since Setup: set up again");

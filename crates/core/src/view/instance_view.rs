@@ -166,8 +166,14 @@ impl InstanceView {
                 match &*phase {
                     Phase::Setup => return Err(StorageError::Setup),
                     Phase::Closed => return Err(StorageError::Replaced),
+                    Phase::Staged if crate::fault::is_set("overlay-off") => {
+                        return self.commit_one(key, change).await;
+                    }
                     Phase::Staged => return self.buffer([(key.to_owned(), change)]).await,
                     Phase::Live => return self.commit_one(key, change).await,
+                    Phase::Replaced if crate::fault::is_set("fence-off") => {
+                        return self.commit_one(key, change).await;
+                    }
                     Phase::Replaced => {
                         return late::write(&self.storage, self.number, ctx, key, change).await;
                     }

@@ -176,8 +176,9 @@ impl Engine for Fault {
 
     fn cleanup<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            self.stop.cancel();
+            // What runs in the background goes on while Cleanup hangs: the worst that a plugin can do.
             hang_if(&self.switches, "cleanup").await;
+            self.stop.cancel();
             self.tasks.close();
             self.tasks.wait().await;
         })

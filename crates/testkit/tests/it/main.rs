@@ -12,6 +12,7 @@
 mod catalog;
 mod command_line;
 mod coverage;
+mod mutants;
 mod pins;
 mod processes;
 mod reload;

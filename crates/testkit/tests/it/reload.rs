@@ -338,7 +338,11 @@ async fn case_68_a_global_reload_on_one_node(product: Product) {
 
 /// Case 82.
 async fn setup_that_read_stale_config_is_repeated(product: Product) {
-    let t = mounted(product, &["m"], Settings::default()).await;
+    stale_setup(product, Settings::default()).await;
+}
+
+pub(crate) async fn stale_setup(product: Product, settings: Settings) {
+    let t = mounted(product, &["m"], settings).await;
     t.post("m/config", json!({"value": "old"})).await.ok();
     t.register("tp", "1.1.0", "tp2", json!({"env": [switch::SETUP_WAITS]}))
         .await
@@ -347,23 +351,28 @@ async fn setup_that_read_stale_config_is_repeated(product: Product) {
         .await
         .ok();
     let old = t.info("m").await;
-    // Setup reads `config` soon after its process is there and then waits for two seconds. Writes go on for the first of them, so that
-    // one comes after the read; none comes after the switch, where it would reach the new instance by itself.
+    // Setup reads `config` soon after its process is there and then waits for two seconds. Writes go on for the first of them, each with a
+    // value of its own, so that some come after the read; none comes after the switch, where it would reach the new instance by itself.
     let write = async {
         until("the new process is there", || async {
             (t.plugin_pids().len() == 2).then_some(())
         })
         .await;
-        let begin = Instant::now();
+        let (begin, mut last) = (Instant::now(), String::new());
         while begin.elapsed() < Duration::from_millis(1200) {
-            t.post("m/config", json!({"value": "new"})).await.ok();
+            last = format!("new after {} ms", begin.elapsed().as_millis());
+            t.post("m/config", json!({"value": last})).await.ok();
             assert_eq!(t.info("m").await, old, "the old instance still serves");
         }
+        last
     };
-    let (reply, ()) = tokio::join!(t.reload("m"), write);
+    let (reply, last) = tokio::join!(t.reload("m"), write);
     reply.is(200);
     assert_eq!(t.info("m").await.version, "v1.1.0");
-    t.get("m/config").await.is(200).has("/data/value", "new");
+    t.get("m/config")
+        .await
+        .is(200)
+        .has("/data/value", last.as_str());
 }
 
 async fn case_83_writes_of_a_failed_initialize_are_dropped(product: Product) {
@@ -371,6 +380,10 @@ async fn case_83_writes_of_a_failed_initialize_are_dropped(product: Product) {
         Product::Mutant => Settings::default().with_store_dump(),
         _ => Settings::default(),
     };
+    failed_initialize(product, settings).await;
+}
+
+pub(crate) async fn failed_initialize(product: Product, settings: Settings) {
     let t = mounted(product, &["m"], settings).await;
     for key in ["a", "b"] {
         t.store("m", key, "before").await;
@@ -414,13 +427,19 @@ async fn case_83_writes_of_a_failed_initialize_are_dropped(product: Product) {
 
 /// Case 84.
 async fn old_writer_never_overwrites_newer_value(product: Product) {
+    old_writer(product, Settings::default()).await;
+}
+
+pub(crate) async fn old_writer(product: Product, settings: Settings) {
     const RELOADS: usize = 20;
-    let t = Target::start(product).await;
+    // Its Cleanup does not end, so that a replaced instance goes on writing until it is given up.
+    let settings = settings.set("plugin_cleanup_timeout", "300ms");
+    let t = Target::with(product, settings).await;
     t.register(
         "tp",
         "1.0.0",
         "tp1",
-        json!({"env": [switch::WRITES_IN_BACKGROUND]}),
+        json!({"env": [switch::WRITES_IN_BACKGROUND, switch::CLEANUP_HANGS]}),
     )
     .await
     .ok();

@@ -133,6 +133,16 @@ struct Known {
     digests: HashMap<PathBuf, (Identity, Sha256)>,
 }
 
+impl Known {
+    /// Remembers the digest of a file, so that it is hashed again only when it has changed.
+    fn remember(&mut self, file: PathBuf, identity: Identity, digest: Sha256) {
+        if self.digests.len() >= REMEMBERED_FILES {
+            self.digests.clear();
+        }
+        self.digests.insert(file, (identity, digest));
+    }
+}
+
 impl Artefacts {
     /// The artefact of `command` in `directory`, if its digest is `expected`. Blocks.
     ///
@@ -178,7 +188,12 @@ impl Artefacts {
             expect(&found.file, expected, actual)?;
             return Ok(make(Image::Path, actual));
         }
-        elf::check(&found.file, &source)?;
+        if let Err(error) = elf::check(&found.file, &source) {
+            // A file that was replaced: that is the cause, whatever it was replaced by.
+            let actual = hash(&found.file, &mut source, None)?;
+            expect(&found.file, expected, actual)?;
+            return Err(error);
+        }
         let memory = match execution {
             Execution::Sealed => memory_file(command),
             _ => None,
@@ -193,10 +208,7 @@ impl Artefacts {
         let unchanged = Identity::of(&found.file, &source)? == identity;
         let mut known = self.known.lock();
         if unchanged && identity.is_settled(SystemTime::now()) {
-            if known.digests.len() >= REMEMBERED_FILES {
-                known.digests.clear();
-            }
-            known.digests.insert(found.file.clone(), (identity, actual));
+            known.remember(found.file.clone(), identity, actual);
         }
         expect(&found.file, expected, actual)?;
         known.sealed.retain(|_, copy| copy.strong_count() > 0);
@@ -224,9 +236,19 @@ impl Artefacts {
         command: &str,
     ) -> Result<Sha256, Error> {
         let found = directory.resolve(name, command)?;
-        let mut file =
-            File::open(&found.file).map_err(|e| not_executable(&found.file, errno_text(&e)))?;
-        hash(&found.file, &mut file, None)
+        let mut file = open_regular(&found.file)?;
+        let identity = Identity::of(&found.file, &file)?;
+        if let Some((same, digest)) = self.known.lock().digests.get(&found.file)
+            && *same == identity
+        {
+            return Ok(*digest);
+        }
+        let actual = hash(&found.file, &mut file, None)?;
+        let unchanged = Identity::of(&found.file, &file)? == identity;
+        if unchanged && identity.is_settled(SystemTime::now()) {
+            self.known.lock().remember(found.file, identity, actual);
+        }
+        Ok(actual)
     }
 }
 
@@ -251,19 +273,10 @@ fn not_executable(file: &Path, reason: impl Into<String>) -> Error {
 /// Opens a file and says now what `exec` would say less clearly later. A sealed copy is always
 /// executable, so the mode of the file and of its file system must be checked here.
 fn open_executable(file: &Path) -> Result<File, Error> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = rustix::fs::open(file, flags, Mode::empty())
-        .map_err(|e| not_executable(file, errno_text(&e.into())))?;
-    let opened = File::from(opened);
+    let opened = open_regular(file)?;
     let facts = opened
         .metadata()
         .map_err(|e| not_executable(file, errno_text(&e)))?;
-    if facts.is_dir() {
-        return Err(not_executable(file, "it is a directory"));
-    }
-    if !facts.is_file() {
-        return Err(not_executable(file, "it is not a regular file"));
-    }
     if facts.len() == 0 {
         return Err(not_executable(file, "it is empty"));
     }
@@ -280,6 +293,24 @@ fn open_executable(file: &Path) -> Result<File, Error> {
             file,
             "permission denied: it is not executable for the server's user",
         ));
+    }
+    Ok(opened)
+}
+
+/// Opens a file without waiting for anybody, as opening a pipe would, if it is a regular one.
+fn open_regular(file: &Path) -> Result<File, Error> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = rustix::fs::open(file, flags, Mode::empty())
+        .map_err(|e| not_executable(file, errno_text(&e.into())))?;
+    let opened = File::from(opened);
+    let facts = opened
+        .metadata()
+        .map_err(|e| not_executable(file, errno_text(&e)))?;
+    if facts.is_dir() {
+        return Err(not_executable(file, "it is a directory"));
+    }
+    if !facts.is_file() {
+        return Err(not_executable(file, "it is not a regular file"));
     }
     Ok(opened)
 }

@@ -27,6 +27,14 @@ pub enum Error {
         /// Errno text.
         reason: String,
     },
+    /// The directory for the private directories of plugin processes cannot be used.
+    #[error("temporary directory {path:?}: {reason}: plugin_tmpdir names another")]
+    Temporary {
+        /// What was to be made.
+        path: PathBuf,
+        /// Errno text.
+        reason: String,
+    },
     /// Row 13: `..` in the name or the command.
     #[error("path cannot contain parent references")]
     ParentReference,

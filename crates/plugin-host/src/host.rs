@@ -73,6 +73,11 @@ impl PluginHost {
             Some(path) => Some(PluginDirectory::open(path)?),
             None => None,
         };
+        // Made and gone again: an operator learns of it now, and not from the first mount that fails.
+        let trial = crate::process::try_private_directory(&settings.socket_directory);
+        if let (true, Err(error)) = (directory.is_some(), trial) {
+            tracing::error!(%error, "no plugin can be started");
+        }
         let tracker = TaskTracker::new();
         Ok(Self(Arc::new(Host {
             inherited: inheritable(std::env::vars_os(), &settings.server_variables),

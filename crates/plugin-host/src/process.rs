@@ -47,6 +47,11 @@ pub(crate) struct Process {
     overdue: AtomicBool,
 }
 
+/// Whether processes could have their private directories below `parent`.
+pub(crate) fn try_private_directory(parent: &std::path::Path) -> Result<(), Error> {
+    PrivateDirectory::create(parent).map(drop)
+}
+
 impl Process {
     /// Starts a process of the entry from its artefact and connects to it.
     ///

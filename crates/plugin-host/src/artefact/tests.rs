@@ -166,3 +166,50 @@ fn a_wrong_digest_names_file_expected_and_actual() {
         }
     }
 }
+
+#[test]
+fn a_pipe_is_refused_at_once() {
+    let plugins = Plugins::new();
+    let pipe = plugins.scratch.path().join("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o755);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let (directory, name) = (&plugins.directory, "pipe");
+    let digest = plugins.artefacts.digest(directory, "tp", name);
+    assert!(
+        digest
+            .unwrap_err()
+            .to_string()
+            .contains("not a regular file")
+    );
+    let opened = plugins.open(name, Sha256([0; 32]), Execution::Sealed);
+    assert!(
+        opened
+            .unwrap_err()
+            .to_string()
+            .contains("not a regular file")
+    );
+}
+
+#[test]
+fn a_file_that_was_replaced_has_another_digest_whatever_it_is_now() {
+    let plugins = Plugins::new();
+    let sha = plugins.write("tp1", &elf(b"one"), 0o755);
+    plugins.write("tp1", b"notes, not a program", 0o755);
+    let refused = plugins.open("tp1", sha, Execution::Sealed).unwrap_err();
+    assert!(matches!(refused, Error::Checksum { .. }), "{refused}");
+}
+
+#[test]
+fn a_digest_is_remembered_until_the_file_changes() {
+    let plugins = Plugins::new();
+    let first = plugins.write("tp1", &elf(b"one"), 0o755);
+    let digest = || {
+        plugins
+            .artefacts
+            .digest(&plugins.directory, "tp", "tp1")
+            .unwrap()
+    };
+    assert_eq!((digest(), digest()), (first, first));
+    let second = plugins.write("tp1", &elf(b"two"), 0o755);
+    assert_eq!(digest(), second);
+}

@@ -18,7 +18,7 @@ impl PrivateDirectory {
     pub(crate) fn create(parent: &Path) -> Result<Self, Error> {
         let path = parent.join(format!("lp-{}", linchpin_crypto::random::base62(8)));
         if path.as_os_str().len() > LONGEST {
-            return Err(Error::Directory {
+            return Err(Error::Temporary {
                 path,
                 reason: "too long for the path of a unix socket".to_owned(),
             });
@@ -26,7 +26,7 @@ impl PrivateDirectory {
         std::fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
-            .map_err(|e| Error::Directory {
+            .map_err(|e| Error::Temporary {
                 reason: crate::error::errno_text(&e),
                 path: path.clone(),
             })?;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use linchpin_telemetry::{Format, Options, flush, init};
 
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// What the started one says when its log is full.
 const FLOODED: &str = "flooded";
 
@@ -45,7 +47,7 @@ fn flood() {
 
 /// Waits for its end, which must come by itself.
 fn ended(child: &mut Child) -> bool {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + LIMIT;
     while Instant::now() < end {
         if let Some(status) = child.try_wait().unwrap() {
             return status.success();
@@ -81,17 +83,25 @@ fn what_was_lost_is_counted_in_the_form_of_the_log_and_the_log_goes_on() {
         println!("{FLOODED}");
         // Now it is read again.
         std::io::stdin().read_exact(&mut [0]).unwrap();
-        assert!(flush(Duration::from_secs(30)));
+        assert!(flush(LIMIT));
         tracing::info!(target: "linchpin_test", "after");
         let panicked = std::thread::spawn(|| panic!("for the test")).join();
         assert!(panicked.is_err());
-        assert!(flush(Duration::from_secs(30)));
+        assert!(flush(LIMIT));
         std::process::exit(0);
     }
     let mut child =
         start("stalled::what_was_lost_is_counted_in_the_form_of_the_log_and_the_log_goes_on");
     let said = BufReader::new(child.stdout.take().unwrap());
-    assert!(said.lines().any(|line| line.unwrap().ends_with(FLOODED)));
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let has_flooded = |line: std::io::Result<String>| line.is_ok_and(|l| l.ends_with(FLOODED));
+        tell.send(said.lines().any(has_flooded))
+    });
+    if told.recv_timeout(LIMIT) != Ok(true) {
+        child.kill().unwrap();
+        panic!("it hangs, or failed");
+    }
     child.stdin.take().unwrap().write_all(b"x").unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let (mut seen, mut lost, mut rest) = (0, 0, Vec::new());

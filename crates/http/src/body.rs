@@ -3,6 +3,7 @@
 mod json;
 
 use crate::Limits;
+use crate::budget::{Full, Held};
 use crate::error::Refusal;
 use crate::request::{Malformed, media_type, parse_form};
 use bytes::{Bytes, BytesMut};
@@ -13,12 +14,14 @@ use hyper::body::Incoming;
 use linchpin_model::{ErrorKind, JsonObject};
 use tokio::time::{Instant, timeout_at};
 
-/// Reads a whole body of at most `limit` bytes. A body in one piece is not copied.
+/// Reads a whole body of at most `limit` bytes, for which `held` takes room as they arrive. A body in one piece is not
+/// copied.
 pub(crate) async fn read(
     mut body: Incoming,
     headers: &HeaderMap,
     limit: usize,
     deadline: Instant,
+    held: &mut Held,
 ) -> Result<Bytes, Refusal> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -47,6 +50,12 @@ pub(crate) async fn read(
             discard(&mut body, limit, deadline).await;
             return Err(too_large());
         }
+        if let Err(Full) = held.grow(data.len()) {
+            held.release();
+            drop((first, rest, data));
+            discard(&mut body, limit, deadline).await;
+            return Err(Refusal::NoRoom);
+        }
         if first.is_empty() && rest.is_empty() {
             first = data;
             continue;
@@ -69,7 +78,7 @@ fn too_large() -> Refusal {
 }
 
 /// Takes in, at most once more the limit, what the client is still sending: closing with unread
-/// bytes resets the connection, and the client would see that in place of the 413.
+/// bytes resets the connection, and the client would see that in place of the answer.
 async fn discard(body: &mut Incoming, limit: usize, deadline: Instant) {
     let mut left = limit;
     while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {

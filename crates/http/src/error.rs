@@ -1,7 +1,7 @@
 //! The one place that turns a failure into a status and a body (core-api §1.12, plugin-lifecycle
 //! §0.3).
 
-use crate::response::{self, Answer, JSON};
+use crate::response::{self, Answer, JSON, Unsendable};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use linchpin_core::Error;
@@ -42,6 +42,8 @@ pub(crate) enum Refusal {
     BrokenEscape,
     /// The body did not arrive within the request's time: 408.
     SlowBody,
+    /// There are too many bodies at once: 503, and the connection ends.
+    NoRoom,
     /// The body ended too early: the client is gone, and will hardly read this.
     BrokenBody,
     /// 307 to a relative location, with a small page for readers.
@@ -86,11 +88,24 @@ impl Refusal {
                 StatusCode::REQUEST_TIMEOUT,
                 "the request's body did not arrive in time",
             ),
+            Self::NoRoom => {
+                tracing::warn!("a request is refused: too many bodies are being read at once");
+                let mut answer = text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the server is reading as many request bodies as it may: try again",
+                );
+                answer
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, HeaderValue::from(1));
+                answer
+            }
             Self::BrokenBody => text(
                 StatusCode::BAD_REQUEST,
                 "the request's body ended too early",
             ),
-            Self::Redirect { location, page } => response::redirect(&location, page),
+            Self::Redirect { location, page } => {
+                response::redirect(&location, page).unwrap_or_else(|_| Self::Unprintable.answer())
+            }
         }
     }
 }
@@ -136,6 +151,24 @@ pub(crate) fn answer(request_id: &str, error: &Error) -> Answer {
             .insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     answer
+}
+
+/// The answer to a request that was cancelled because the server ends. What fails then has failed because of that, as
+/// far as anybody can tell; what was refused is refused.
+pub(crate) fn answer_interrupted(request_id: &str, error: &Error) -> Answer {
+    match error.kind() {
+        ErrorKind::Internal | ErrorKind::Upstream => {
+            tracing::info!(request_id, error = %Chain(error), "request interrupted by the end of the server");
+            answer(request_id, &Error::ShuttingDown)
+        }
+        _ => answer(request_id, error),
+    }
+}
+
+/// The answer in place of an engine's that HTTP cannot carry.
+pub(crate) fn answer_unsendable(request_id: &str, found: &Unsendable) -> Answer {
+    tracing::warn!(request_id, error = %found, "an engine's answer cannot be sent");
+    text(StatusCode::INTERNAL_SERVER_ERROR, &found.to_string())
 }
 
 /// `Retry-After` has whole seconds; less than one would invite a storm.

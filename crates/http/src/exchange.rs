@@ -1,16 +1,20 @@
 //! One request and its answer, from the parsed head to the complete body.
 
 use crate::body;
+use crate::budget::Held;
 use crate::connection::Link;
 use crate::error::{self, Refusal};
 use crate::request::{self, Head};
 use crate::response::{self, Answer};
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use linchpin_core::ClientRequest;
 use linchpin_engine::Context;
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// Endpoints that refuse a write for its method, whatever its body is (core-api §2.1).
+const BODILESS: [&str; 3] = ["sys/health", "sys/leader", "sys/seal-status"];
 
 /// Serves one request.
 ///
@@ -23,9 +27,19 @@ pub(crate) async fn serve(link: &Arc<Link>, request: Request<Incoming>) -> Answe
         .begin(request.version() >= http::Version::HTTP_2);
     let deadline = Instant::now() + link.shared.limits.request;
     let (parts, incoming) = request.into_parts();
-    match admit(link, &parts, incoming, deadline).await {
+    // Until the answer is there, so that what waits in the pipeline counts too.
+    let mut held = link.shared.bodies.hold();
+    match admit(link, &parts, incoming, deadline, &mut held).await {
         Ok(client_request) => ask(link, client_request, deadline).await,
-        Err(refusal) => refusal.answer(),
+        Err(refusal) => {
+            let ends = refusal == Refusal::NoRoom && parts.version < http::Version::HTTP_2;
+            let mut answer = refusal.answer();
+            if ends {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            answer
+        }
     }
 }
 
@@ -35,6 +49,7 @@ async fn admit(
     parts: &http::request::Parts,
     incoming: Incoming,
     deadline: Instant,
+    held: &mut Held,
 ) -> Result<ClientRequest, Refusal> {
     let limits = &link.shared.limits;
     let Head {
@@ -42,8 +57,8 @@ async fn admit(
         path,
         mut data,
     } = request::head(&parts.method, &parts.uri, &parts.headers)?;
-    if operation.is_write() {
-        let bytes = body::read(incoming, &parts.headers, limits.body, deadline).await?;
+    if operation.is_write() && !BODILESS.contains(&path.as_str()) {
+        let bytes = body::read(incoming, &parts.headers, limits.body, deadline, held).await?;
         data = body::decode(bytes, &parts.headers, &path, limits)?;
     }
     let credentials = request::credentials(&parts.headers);
@@ -73,6 +88,9 @@ async fn ask(link: &Arc<Link>, client_request: ClientRequest, deadline: Instant)
     hang_up.disarm();
     match outcome {
         Ok(response) => response::success(&request_id, operation, response),
+        Err(failure) if link.shared.abort.is_cancelled() => {
+            error::answer_interrupted(&request_id, &failure)
+        }
         Err(failure) => error::answer(&request_id, &failure),
     }
 }

@@ -12,6 +12,7 @@
 //! ```
 
 mod body;
+mod budget;
 mod connection;
 mod error;
 mod exchange;

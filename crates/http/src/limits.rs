@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct Limits {
     /// The largest body, in bytes; beyond it 413.
     pub body: usize,
+    /// All bodies together that are being read or belong to a request under way, in bytes; beyond it 503. A quarter is
+    /// kept for small bodies, and one of the largest size always fits.
+    pub bodies: usize,
     /// All headers of one request together, in bytes; beyond it 431 or a closed connection.
     pub headers: usize,
     /// How deep a JSON body may be nested.
@@ -32,6 +35,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 32 << 20,
+            bodies: 512 << 20,
             headers: 1 << 20,
             json_depth: 300,
             json_string: 1 << 20,

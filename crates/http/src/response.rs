@@ -1,5 +1,6 @@
 //! What goes back: an outcome as status, headers and body (plugin-protocol §3.9, core-api §1.7).
 
+use crate::error;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header};
 use http_body_util::Full;
@@ -38,8 +39,33 @@ fn with_headers(status: StatusCode, content_type: Option<HeaderValue>, body: Byt
     answer
 }
 
+/// Why an engine's answer cannot be one. What it is stays out of the text: it may be anything.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsendable {
+    /// A raw answer with a status that is none of a complete answer.
+    #[error("the engine answered with the status {0}: only 200 to 599 can be sent")]
+    Status(u16),
+    /// A value with a line break or another control character.
+    #[error("the engine answered with a {0} header that has forbidden characters")]
+    Header(HeaderName),
+}
+
+/// The value of a header. Characters that are not ASCII travel as their bytes, as Go's server sends them.
+fn value(name: &HeaderName, text: &[u8]) -> Result<HeaderValue, Unsendable> {
+    HeaderValue::from_bytes(text).map_err(|_| Unsendable::Header(name.clone()))
+}
+
 /// 307 to `location`, with a small page for people.
-pub(crate) fn redirect(location: &str, page: bool) -> Answer {
+pub(crate) fn redirect(location: &str, page: bool) -> Result<Answer, Unsendable> {
+    // Of a URL only ASCII is sure to be understood; Go's server escapes the rest in the same form.
+    let mut target = Vec::with_capacity(location.len());
+    for byte in location.bytes() {
+        match byte.is_ascii() {
+            true => target.push(byte),
+            false => target.extend_from_slice(format!("%{byte:x}").as_bytes()),
+        }
+    }
+    let target = value(&header::LOCATION, &target)?;
     let (content_type, body) = if page {
         let escaped = location
             .replace('&', "&amp;")
@@ -55,10 +81,8 @@ pub(crate) fn redirect(location: &str, page: bool) -> Answer {
         (None, Bytes::new())
     };
     let mut answer = with_headers(StatusCode::TEMPORARY_REDIRECT, content_type, body);
-    if let Ok(location) = HeaderValue::from_str(location) {
-        answer.headers_mut().insert(header::LOCATION, location);
-    }
-    answer
+    answer.headers_mut().insert(header::LOCATION, target);
+    Ok(answer)
 }
 
 /// The answer to a request that did not fail.
@@ -66,9 +90,11 @@ pub(crate) fn success(request_id: &str, operation: Operation, outcome: Option<Re
     let Some(response) = outcome else {
         return absent(operation);
     };
-    let mut answer = present(request_id, operation, &response);
-    append(answer.headers_mut(), &response.headers);
-    answer
+    let sendable = present(request_id, operation, &response).and_then(|mut answer| {
+        append(answer.headers_mut(), &response.headers)?;
+        Ok(answer)
+    });
+    sendable.unwrap_or_else(|found| error::answer_unsendable(request_id, &found))
 }
 
 fn absent(operation: Operation) -> Answer {
@@ -85,7 +111,11 @@ fn nothing_there() -> Answer {
     )
 }
 
-fn present(request_id: &str, operation: Operation, response: &Response) -> Answer {
+fn present(
+    request_id: &str,
+    operation: Operation,
+    response: &Response,
+) -> Result<Answer, Unsendable> {
     if let Some(raw) = &response.raw {
         return verbatim(raw);
     }
@@ -93,17 +123,17 @@ fn present(request_id: &str, operation: Operation, response: &Response) -> Answe
         return redirect(location, false);
     }
     if has_only_headers(response) {
-        return absent(operation);
+        return Ok(absent(operation));
     }
     match operation {
-        Operation::List | Operation::Scan if is_empty_list(response) => return nothing_there(),
+        Operation::List | Operation::Scan if is_empty_list(response) => return Ok(nothing_there()),
         // Help is not in an envelope (core-api §1.9).
         Operation::Help => {
             let data = response.data.as_ref().map_or("{}", JsonObject::as_str);
             let mut body = Vec::with_capacity(data.len() + 1);
             body.extend_from_slice(data.as_bytes());
             body.push(b'\n');
-            return json(StatusCode::OK, body.into());
+            return Ok(json(StatusCode::OK, body.into()));
         }
         _ => {}
     }
@@ -112,7 +142,7 @@ fn present(request_id: &str, operation: Operation, response: &Response) -> Answe
     } else {
         StatusCode::OK
     };
-    json(status, envelope::success(request_id, response).into())
+    Ok(json(status, envelope::success(request_id, response).into()))
 }
 
 /// A response of an engine that wanted to set headers, and nothing else, is no response.
@@ -147,32 +177,37 @@ fn is_empty_list(response: &Response) -> bool {
 }
 
 /// A body of the engine's own.
-fn verbatim(raw: &RawBody) -> Answer {
-    let status = StatusCode::from_u16(raw.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+fn verbatim(raw: &RawBody) -> Result<Answer, Unsendable> {
+    // One below 200 would be no end of the exchange: 101 would hand the connection over.
+    let status = match raw.status {
+        code @ 200..=599 => StatusCode::from_u16(code).map_err(|_| Unsendable::Status(code))?,
+        code => return Err(Unsendable::Status(code)),
+    };
     let body = if status == StatusCode::NO_CONTENT {
         Bytes::new()
     } else {
         raw.body.clone()
     };
-    let content_type = HeaderValue::from_str(&raw.content_type)
-        .ok()
-        .filter(|value| !value.is_empty());
+    let content_type = match raw.content_type.as_str() {
+        "" => None,
+        text => Some(value(&header::CONTENT_TYPE, text.as_bytes())?),
+    };
     let mut answer = with_headers(status, content_type, body);
     for (name, text) in [
         (header::CACHE_CONTROL, &raw.cache_control),
         (header::PRAGMA, &raw.pragma),
         (header::WWW_AUTHENTICATE, &raw.www_authenticate),
     ] {
-        if let (false, Ok(value)) = (text.is_empty(), HeaderValue::from_str(text)) {
+        if !text.is_empty() {
+            let value = value(&name, text.as_bytes())?;
             answer.headers_mut().insert(name, value);
         }
     }
-    answer
+    Ok(answer)
 }
 
-/// Adds what the mount lets through. A name or value that is none is left out: it comes from an
-/// engine, and the rest of its answer is good.
-fn append(headers: &mut HeaderMap, more: &[(String, Vec<String>)]) {
+/// Adds what the mount lets through. A name that is none is left out.
+fn append(headers: &mut HeaderMap, more: &[(String, Vec<String>)]) -> Result<(), Unsendable> {
     for (name, values) in more {
         let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
             continue;
@@ -184,10 +219,9 @@ fn append(headers: &mut HeaderMap, more: &[(String, Vec<String>)]) {
         ) {
             continue;
         }
-        for value in values {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.append(name.clone(), value);
-            }
+        for text in values {
+            headers.append(name.clone(), value(&name, text.as_bytes())?);
         }
     }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The accept loop and the graceful end.
 
+use crate::budget::Budget;
 use crate::connection::{self, Peer};
 use crate::{Handler, Limits};
 use hyper_util::server::conn::auto;
@@ -24,6 +25,7 @@ pub struct Server {
 pub(crate) struct Shared {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) limits: Limits,
+    pub(crate) bodies: Arc<Budget>,
     pub(crate) root: Namespace,
     pub(crate) protocol: auto::Builder<Spawner>,
     pub(crate) tasks: TaskTracker,
@@ -67,6 +69,7 @@ impl Server {
         Self {
             shared: Arc::new(Shared {
                 handler: Box::new(handler),
+                bodies: Arc::new(Budget::new(&limits)),
                 limits,
                 root: Namespace::root(),
                 protocol,

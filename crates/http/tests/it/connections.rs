@@ -144,6 +144,76 @@ async fn a_body_over_the_limit_is_413_however_it_is_sent() {
     server.end().await;
 }
 
+fn post(path: &str, bytes: usize) -> Vec<u8> {
+    let body = format!("{{\"a\":\"{}\"}}", "x".repeat(bytes));
+    let length = body.len();
+    format!(
+        "POST /v1/{path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+const MIB: usize = 1 << 20;
+
+fn few_bodies() -> Limits {
+    Limits {
+        body: 3 * MIB,
+        bodies: 4 * MIB,
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_running_requests_count_and_one_that_has_no_room_is_503() {
+    let server = fake::start(few_bodies()).await;
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    first.write_all(&post("gate", 2 * MIB)).await.unwrap();
+    server.seen.arrived.notified().await;
+    let kept_alive = String::from_utf8(post("x", 2 * MIB)).unwrap();
+    let kept_alive = kept_alive.replace("Connection: close\r\n", "");
+    let answer = wire::exchange(server.address, kept_alive.as_bytes()).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(
+        answer.text(),
+        "{\"errors\":[\"the server is reading as many request bodies as it may: try again\"]}\n"
+    );
+    assert_eq!(server.seen.lines.lock().len(), 1);
+    // Its room is given back with its answer.
+    server.seen.gate.notify_one();
+    assert_eq!(wire::read_one(&mut first).await.status, 200);
+    let answer = wire::exchange(server.address, &post("x", 2 * MIB)).await;
+    assert_eq!(answer.status, 200);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn half_sent_bodies_count_until_they_are_given_up_and_small_ones_still_pass() {
+    let server = fake::start(few_bodies()).await;
+    let probe = async || {
+        let answer = wire::exchange(server.address, &post("x", 3 * MIB / 2)).await;
+        answer.status
+    };
+    let mut half_sent = Vec::new();
+    let fill = async {
+        while probe().await != 503 {
+            // One that meets a probe may be refused itself, so there may be more than it takes.
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            let request = post("x", 2 * MIB);
+            stream.write_all(&request[..MIB]).await.unwrap();
+            half_sent.push(stream);
+        }
+    };
+    timeout(SOON, fill).await.expect("refused");
+    let answer = wire::exchange(server.address, &post("x", 100)).await;
+    assert_eq!(answer.status, 200);
+    drop(half_sent);
+    let served = async { while probe().await != 200 {} };
+    timeout(SOON, served).await.expect("served again");
+    server.end().await;
+}
+
 #[tokio::test]
 async fn a_large_body_in_many_pieces_arrives_whole() {
     let server = fake::start(Limits::default()).await;
@@ -321,7 +391,13 @@ async fn what_does_not_end_at_shutdown_is_cancelled_then_cut() {
     stuck.write_all(&request("hang")).await.unwrap();
     server.seen.arrived.notified().await;
     server.stop.cancel();
-    assert_eq!(wire::read_one(&mut polite).await.status, 500);
+    let answer = wire::read_one(&mut polite).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(
+        answer.text(),
+        "{\"errors\":[\"server is shutting down\"]}\n"
+    );
     assert!(closed(&mut stuck).await);
     timeout(SOON, server.tasks.wait()).await.unwrap();
 }

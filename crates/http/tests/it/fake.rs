@@ -113,6 +113,32 @@ fn outcome(path: &str) -> Result<Option<Response>, Error> {
             }),
             ..Response::default()
         })),
+        "redirect/broken" => Ok(Some(Response {
+            redirect: Some("http://other.example/\r\nX-Evil: 1".to_owned()),
+            ..Response::default()
+        })),
+        "redirect/accents" => Ok(Some(Response {
+            redirect: Some("http://other.example/é".to_owned()),
+            ..Response::default()
+        })),
+        "headers/broken" => Ok(Some(Response {
+            headers: vec![("X-Plugin".to_owned(), vec!["a\nX-Evil: 1".to_owned()])],
+            ..Response::data(object("{}"))
+        })),
+        status if status.starts_with("raw/status/") => Ok(Some(Response {
+            raw: Some(RawBody {
+                status: status.rsplit('/').next().unwrap().parse().unwrap(),
+                ..RawBody::json(200, &object("{}"))
+            }),
+            ..Response::default()
+        })),
+        "raw/broken" => Ok(Some(Response {
+            raw: Some(RawBody {
+                pragma: "a\0b".to_owned(),
+                ..RawBody::json(200, &object("{}"))
+            }),
+            ..Response::default()
+        })),
         "raw/nothing" => Ok(Some(Response {
             raw: Some(RawBody {
                 status: 204,

@@ -240,3 +240,33 @@ async fn a_late_write_counts_as_a_write() {
         "a Setup that read `config` before is not repeated"
     );
 }
+
+#[tokio::test]
+async fn a_value_of_32_mib_is_stored_and_a_larger_one_refused_where_it_is_written() {
+    let storage = storage().await;
+    let view = live(&storage).await;
+    let engine = EngineStorage(Arc::clone(&view));
+    let write = async |size: usize| {
+        let entry = StorageEntry {
+            key: "large".to_owned(),
+            value: vec![1; size].into(),
+            seal_wrap: false,
+        };
+        engine.put(&ctx(), entry).await
+    };
+    write(32 << 20).await.unwrap();
+    let refused = write((32 << 20) + 1).await;
+    assert!(matches!(
+        refused,
+        Err(StorageError::TooLarge { what: "value", .. })
+    ));
+    for key in ["", "folder/", "a\0b", &"k".repeat(3_000)] {
+        let entry = StorageEntry {
+            key: key.to_owned(),
+            value: "x".into(),
+            seal_wrap: false,
+        };
+        let refused = engine.put(&ctx(), entry).await;
+        assert!(matches!(refused, Err(StorageError::Key(..))), "{key:?}");
+    }
+}

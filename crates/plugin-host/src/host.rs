@@ -16,9 +16,15 @@ use linchpin_engine::{
 use linchpin_model::{PluginEntry, PluginType};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long a sealed copy is kept that nothing uses.
+const KEPT: Duration = Duration::from_secs(30);
+/// How many of them there are: each is as large as its plugin.
+const MOST_KEPT: usize = 2;
 
 /// How long the end of the server waits for plugins that were asked to stop.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -39,6 +45,8 @@ pub(crate) struct Host {
     /// Cancelled when the server ends: nothing is started any more.
     pub(crate) stopping: CancellationToken,
     pub(crate) registry: Registry,
+    /// Places for sealed copies that nothing uses at the moment.
+    kept: Arc<Semaphore>,
 }
 
 impl PluginHost {
@@ -87,6 +95,7 @@ impl PluginHost {
             tracker,
             stopping: CancellationToken::new(),
             registry: Registry::default(),
+            kept: Arc::new(Semaphore::new(MOST_KEPT)),
             settings,
         })))
     }
@@ -114,11 +123,29 @@ impl Host {
         let (host, name, command) = (Arc::clone(self), entry.name.clone(), entry.command.clone());
         let execution = entry.execution.unwrap_or(self.settings.plugin_execution);
         let sha256 = entry.sha256;
-        self.blocking(move || {
+        let opened = self.blocking(move || {
             host.artefacts
                 .open(&directory, &name, &command, sha256, execution)
-        })
-        .await?
+        });
+        let artefact = opened.await??;
+        self.keep_for_a_while(&artefact);
+        Ok(artefact)
+    }
+
+    /// Keeps a sealed copy beyond its first use: what is registered, and so run once, is usually
+    /// mounted next, and need not be read and hashed again for it. Only a few are kept at a time.
+    fn keep_for_a_while(&self, artefact: &Arc<crate::artefact::Artefact>) {
+        let Ok(place) = Arc::clone(&self.kept).try_acquire_owned() else {
+            return;
+        };
+        let (artefact, stopping) = (Arc::clone(artefact), self.stopping.clone());
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = tokio::time::sleep(KEPT) => {}
+            }
+            drop((artefact, place));
+        });
     }
 
     /// Runs what blocks on the disk.

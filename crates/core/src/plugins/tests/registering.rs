@@ -224,7 +224,6 @@ async fn an_absent_field_takes_its_default_when_an_entry_is_overwritten() {
     let full = Registration {
         args: vec!["--a".to_owned()],
         env: vec!["A=1".to_owned()],
-        overlap: false,
         execution: "path".to_owned(),
         ..tp("")
     };
@@ -234,7 +233,7 @@ async fn an_absent_field_takes_its_default_when_an_entry_is_overwritten() {
     for plugins in [&world.plugins, &again] {
         let entry = entry(plugins, "").unwrap();
         assert!(entry.args.is_empty() && entry.env.is_empty());
-        assert_eq!((entry.overlap, entry.execution), (true, None));
+        assert_eq!(entry.execution, None);
     }
 }
 
@@ -255,4 +254,20 @@ async fn the_last_of_two_writers_wins_in_memory_as_in_the_store() {
     let seen = entry(&world.plugins, "v1.0.0").unwrap();
     assert_eq!(seen.args, ["--b"]);
     assert_eq!(entry(&world.reopened().await, "v1.0.0"), Some(seen));
+}
+
+#[tokio::test]
+async fn what_a_reload_could_not_keep_is_not_registered() {
+    let world = World::new().await;
+    let alone = Registration {
+        overlap: false,
+        ..tp("")
+    };
+    let (kind, texts) = refusal(register(&world.plugins, alone).await);
+    assert_eq!(kind, ErrorKind::InvalidRequest);
+    assert!(
+        texts[0].starts_with("overlap=false is not supported"),
+        "{texts:?}"
+    );
+    assert!(listed(&world.plugins).is_empty());
 }

@@ -197,7 +197,12 @@ async fn what_cannot_be_stored_is_refused_by_kind_and_reads_as_absent() {
     };
     check("logical/u/\u{7}", vec![1], ErrorKind::InvalidRequest).await;
     check(&"k".repeat(2_601), vec![1], ErrorKind::InvalidRequest).await;
-    check("logical/u/a", vec![0; (32 << 20) + 1025], ErrorKind::TooLarge).await;
+    check(
+        "logical/u/a",
+        vec![0; (32 << 20) + 1025],
+        ErrorKind::TooLarge,
+    )
+    .await;
 }
 
 #[tokio::test]

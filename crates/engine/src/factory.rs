@@ -2,6 +2,7 @@
 
 use crate::{Backend, BoxFuture, Context, Error, StorageView, SystemView};
 use linchpin_model::{PluginEntry, PluginType, Sha256};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,6 +34,27 @@ pub enum PluginSource {
     Builtin(String),
     /// A catalog entry, as it is at this moment.
     External(Arc<PluginEntry>),
+    /// A generation that has run before, started again as a new one: the entry as it was captured, the same bytes. Neither the
+    /// catalog nor the file is asked (plugin-lifecycle §5.4, `overlap=false`).
+    Captured(Captured),
+}
+
+/// What a generation was made from, held so that it can be started once more. Only the factory knows what is in it.
+#[derive(Clone)]
+pub struct Captured(pub Arc<dyn Any + Send + Sync>);
+
+impl PartialEq for Captured {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Captured {}
+
+impl std::fmt::Debug for Captured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Captured")
+    }
 }
 
 /// Which generation a new instance may join (design §4, joining).
@@ -82,6 +104,8 @@ pub struct Prepared {
     pub backend: Arc<dyn Backend>,
     /// What it runs.
     pub running: Running,
+    /// What its generation was made from; `None` for a built-in.
+    pub captured: Option<Captured>,
 }
 
 /// Makes instances. The core has one; the binary composes it of the built-ins and the plugin host.

@@ -17,7 +17,11 @@ mod system;
 pub use backend::{Backend, BoxFuture, Health, SpecialPaths};
 pub use context::{Cancelled, Context, Namespace};
 pub use error::{Error, Shape};
-pub use factory::{BackendFactory, Joining, MountInfo, PluginSource, Prepare, Prepared, Running};
-pub use fleet::{FileFacts, Fleet, InstanceStatus, Probe};
+pub use factory::{
+    BackendFactory, Captured, Joining, MountInfo, PluginSource, Prepare, Prepared, Running,
+};
+pub use fleet::{
+    FileFacts, Fleet, InstanceState, InstanceStatus, LogLine, PluginTotals, Probe, ProcessStatus,
+};
 pub use storage::{Access, Page, StorageEntry, StorageError, StorageView, Transaction, transact};
 pub use system::{ClusterInfo, PluginEnvironment, ReplicationState, SystemView};

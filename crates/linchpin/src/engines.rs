@@ -53,6 +53,7 @@ impl BackendFactory for Engines {
                     sha256: None,
                     generation: None,
                 },
+                captured: None,
             }),
             None => Err(Error::internal(format!("no built-in engine {name:?}"))),
         };

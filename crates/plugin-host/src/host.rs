@@ -185,6 +185,7 @@ impl BackendFactory for PluginHost {
                     generation: Some(instance.generation()),
                 },
                 backend: Arc::new(instance),
+                captured: None,
             })
         })
     }

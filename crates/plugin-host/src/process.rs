@@ -14,6 +14,7 @@ use crate::environment::{Layers, layered};
 use crate::host::Host;
 use crate::spawner::{Child, Exit, SpawnRequest, orphans};
 use linchpin_crypto::tls::OneTimeIdentity;
+use linchpin_engine::ProcessStatus;
 use linchpin_goplugin::host::{Connection, Open, Stream};
 use linchpin_goplugin::log_line::{Classifier, Lines};
 use linchpin_goplugin::{Handshake, names};
@@ -45,6 +46,10 @@ pub(crate) struct Process {
     finished: CancellationToken,
     /// A call ran past its deadline since the last look.
     overdue: AtomicBool,
+    started: SystemTime,
+    handshake: Duration,
+    /// What the launcher has applied.
+    containment: String,
 }
 
 /// Whether processes could have their private directories below `parent`.
@@ -67,6 +72,7 @@ impl Process {
     ) -> Result<Self, Error> {
         let limit = host.settings.plugin_start_timeout;
         let began = tokio::time::Instant::now();
+        let started = SystemTime::now();
         let private = PrivateDirectory::create(&host.settings.socket_directory)?;
         let directory = private.path().to_owned();
         let identity = OneTimeIdentity::generate(SystemTime::now()).map_err(|e| Error::Start {
@@ -169,6 +175,9 @@ impl Process {
                     last,
                     finished,
                     overdue: AtomicBool::new(false),
+                    started,
+                    handshake,
+                    containment: contained,
                 })
             }
             Err(error) => {
@@ -199,6 +208,20 @@ impl Process {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// What the API tells of it.
+    pub(crate) fn status(&self, multiplexed: bool) -> ProcessStatus {
+        ProcessStatus {
+            pid: self.pid(),
+            started: self.started,
+            handshake: self.handshake,
+            multiplexed,
+            verified: "at execution",
+            containment: self.containment.clone(),
+            memory: None,
+            cpu: None,
+        }
     }
 
     /// Its connection.

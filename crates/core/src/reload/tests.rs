@@ -144,7 +144,11 @@ impl Bench {
                     version: format!("v{number}"),
                     ..Running::default()
                 };
-                Ok(Prepared { backend, running })
+                Ok(Prepared {
+                    backend,
+                    running,
+                    captured: None,
+                })
             })
         });
     }

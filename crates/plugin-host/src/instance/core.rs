@@ -8,7 +8,8 @@ use crate::phase::SetupView;
 use crate::process::Process;
 use crate::supervise::Supervised;
 use linchpin_engine::{
-    Context, Health, InstanceStatus, MountInfo, Prepare, SpecialPaths, StorageView, SystemView,
+    Context, Health, InstanceState, InstanceStatus, MountInfo, Prepare, SpecialPaths, StorageView,
+    SystemView,
 };
 use linchpin_goplugin::host::{Instance as Wire, Setup};
 use linchpin_model::{PluginEntry, PluginType};
@@ -384,8 +385,18 @@ impl Core {
             entry: Arc::clone(&self.entry),
             generation: home.place.generation().map_or(0, |g| g.number()),
             mount: self.mount.path.clone(),
-            pid: home.supervised.process().map(|p| p.pid()),
+            state: match &*self.bond.borrow() {
+                Bond::Bound(_) => InstanceState::Running,
+                Bond::Starting => InstanceState::Starting,
+                Bond::Degraded { cause, .. } => InstanceState::Degraded(cause.clone()),
+                Bond::Ended => return None,
+            },
+            process: home
+                .supervised
+                .process()
+                .map(|process| process.status(!home.alone)),
             restarts: home.supervised.restarts(),
+            last_error: None,
         })
     }
 }

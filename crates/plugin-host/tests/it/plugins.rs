@@ -27,7 +27,7 @@ async fn two_mounts_share_a_process_and_nothing_else() {
     assert!(
         listed
             .iter()
-            .all(|i| i.pid == Some(pid) && i.generation == 1 && i.restarts == 0)
+            .all(|i| i.pid() == Some(pid) && i.generation == 1 && i.restarts == 0)
     );
 
     a.cleanup(&world.ctx).await;
@@ -75,7 +75,7 @@ async fn a_killed_process_is_back_without_any_request_and_all_its_mounts_with_it
         let listed = world.host.instances();
         listed
             .iter()
-            .all(|i| i.pid.is_some_and(|now| now != pid) && i.restarts == 1)
+            .all(|i| i.pid().is_some_and(|now| now != pid) && i.restarts == 1)
     })
     .await;
     let again = world.pid(&a).await;
@@ -241,7 +241,7 @@ async fn a_stopped_process_is_replaced_and_a_slow_call_is_not_disturbed() {
             .host
             .instances()
             .iter()
-            .all(|i| i.pid.is_some_and(|now| now != pid))
+            .all(|i| i.pid().is_some_and(|now| now != pid))
     })
     .await;
     assert_ne!(world.pid(&mount).await, pid);
@@ -293,7 +293,7 @@ async fn the_end_of_the_server_leaves_nothing_even_in_the_middle_of_a_start() {
         "{:?}",
         began.elapsed()
     );
-    assert!(host.instances().iter().all(|i| i.pid.is_none()));
+    assert!(host.instances().iter().all(|i| i.pid().is_none()));
     assert!(
         world
             .prepare(world.entry(&[]), "c", Joining::Newest)

@@ -44,6 +44,9 @@ impl BackendFactory for Engines {
                         generation: Some(1),
                     },
                 ),
+                PluginSource::Captured(_) => {
+                    return Err(EngineError::internal("nothing is captured here"));
+                }
                 PluginSource::Builtin(name) => (
                     name.as_str(),
                     Running {
@@ -57,6 +60,7 @@ impl BackendFactory for Engines {
             Ok(Prepared {
                 backend: made.unwrap()?,
                 running,
+                captured: None,
             })
         })
     }

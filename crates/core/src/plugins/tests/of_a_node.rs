@@ -16,12 +16,13 @@ async fn warnings_name_the_mounts() {
                 sha256: Some(entry.sha256),
                 ..Running::default()
             },
-            PluginSource::Builtin(_) => Running::default(),
+            PluginSource::Builtin(_) | PluginSource::Captured(_) => Running::default(),
         };
         Box::pin(async {
             Ok(Prepared {
                 backend: nothing(),
                 running,
+                captured: None,
             })
         })
     });

@@ -79,7 +79,7 @@ pub struct Fields {
 }
 
 #[derive(Debug, Clone)]
-enum Value {
+pub(super) enum Value {
     Text(String),
     List(Vec<String>),
     Bool(bool),
@@ -90,6 +90,11 @@ enum Value {
 }
 
 impl Fields {
+    /// Every field that has a value.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.values.iter().map(|(name, value)| (*name, value))
+    }
+
     /// Whether a field was sent as `null`, which otherwise counts as absent.
     #[must_use]
     pub fn is_null(&self, name: &str) -> bool {

@@ -165,7 +165,7 @@ pub struct Table<E> {
     pub special: SpecialPaths,
 }
 
-impl<E: Engine> Table<E> {
+impl<E> Table<E> {
     fn find(
         &self,
         path: &str,
@@ -198,7 +198,7 @@ pub struct TableBackend<E> {
     special: Arc<SpecialPaths>,
 }
 
-impl<E: Engine> TableBackend<E> {
+impl<E: Send + Sync + 'static> TableBackend<E> {
     /// Puts the two together.
     #[must_use]
     pub fn new(engine: E, mut table: Table<E>) -> Self {
@@ -223,6 +223,44 @@ impl<E: Engine> TableBackend<E> {
     #[must_use]
     pub fn engine(&self) -> &E {
         &self.engine
+    }
+
+    /// Serves one request, as [`Backend::handle`] does; for backends that do more than their table.
+    ///
+    /// # Errors
+    /// What the handler answers, and what the table says to what it does not know.
+    pub async fn serve(&self, ctx: &Context, request: Request) -> Result<Option<Response>, Error> {
+        self.dispatch(ctx, request).await
+    }
+
+    /// Whether what a write addresses exists, as [`Backend::exists`] does; `None` = its path has no such check.
+    ///
+    /// # Errors
+    /// What the check answers.
+    pub async fn check_existence(
+        &self,
+        ctx: &Context,
+        request: &Request,
+    ) -> Result<Option<bool>, Error> {
+        let Some((spec, captured)) = self.table.find(&request.path) else {
+            return Ok(None);
+        };
+        let Some(check) = &spec.existence else {
+            return Ok(None);
+        };
+        // A body that does not convert is reported by the write itself.
+        let fields =
+            Fields::read(&spec.fields, captured, request.data.as_ref()).unwrap_or_default();
+        check(
+            &self.engine,
+            ctx,
+            Call {
+                request: request.clone(),
+                fields,
+            },
+        )
+        .await
+        .map(Some)
     }
 
     fn help(&self, path: &str) -> Result<Option<Response>, Error> {
@@ -328,27 +366,7 @@ impl<E: Engine> Backend for TableBackend<E> {
         ctx: &'a Context,
         request: &'a Request,
     ) -> BoxFuture<'a, Result<Option<bool>, Error>> {
-        Box::pin(async move {
-            let Some((spec, captured)) = self.table.find(&request.path) else {
-                return Ok(None);
-            };
-            let Some(check) = &spec.existence else {
-                return Ok(None);
-            };
-            // A body that does not convert is reported by the write itself.
-            let fields =
-                Fields::read(&spec.fields, captured, request.data.as_ref()).unwrap_or_default();
-            check(
-                &self.engine,
-                ctx,
-                Call {
-                    request: request.clone(),
-                    fields,
-                },
-            )
-            .await
-            .map(Some)
-        })
+        Box::pin(self.check_existence(ctx, request))
     }
 
     fn invalidate<'a>(&'a self, ctx: &'a Context, key: &'a str) -> BoxFuture<'a, ()> {

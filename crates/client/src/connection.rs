@@ -1,7 +1,5 @@
 //! One HTTP/1.1 connection, used for one request at a time.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -9,18 +7,19 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::{Error, Reply, Request};
+use crate::{Error, Reply, Request, Target};
 
 /// An open connection. Dropping it closes it, also in the middle of an exchange: that is how a client goes away.
 pub struct Connection {
-    address: SocketAddr,
+    target: Target,
     sender: http1::SendRequest<Full<Bytes>>,
     // Reads and writes the socket. Ends with the connection, and with this handle.
     _driver: AbortOnDropHandle<()>,
 }
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr, tasks: &TaskTracker) -> Result<Self, Error> {
+    pub(crate) async fn open(target: Target, tasks: &TaskTracker) -> Result<Self, Error> {
+        let address = target.address;
         let stream = TcpStream::connect(address)
             .await
             .map_err(|source| Error::Connect { address, source })?;
@@ -33,7 +32,7 @@ impl Connection {
         // An error of the connection also ends the exchange that is under way, and is reported there.
         let driver = tasks.spawn(async { drop(connection.await) });
         Ok(Self {
-            address,
+            target,
             sender,
             _driver: AbortOnDropHandle::new(driver),
         })
@@ -47,9 +46,9 @@ impl Connection {
     /// Sends `request` with `token`, unless the request has a token of its own, and reads the whole answer. The request's time limit
     /// is not applied here.
     pub async fn send(&mut self, request: Request, token: Option<&str>) -> Result<Reply, Error> {
-        let request = request.into_http(self.address, token)?;
+        let request = request.into_http(&self.target, token)?;
         let broke = |source| Error::Exchange {
-            address: self.address,
+            address: self.target.address,
             source,
         };
         self.sender.ready().await.map_err(broke)?;
@@ -67,7 +66,7 @@ impl Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("address", &self.address)
+            .field("address", &self.target.address)
             .field("open", &self.is_open())
             .finish()
     }

@@ -4,9 +4,11 @@
 //! both want to look at it. Only what kept an answer from arriving is an [`Error`]. It never repeats a request by itself, so that
 //! a caller who counts failures counts each of them.
 //!
-//! HTTP/1.1 over plain TCP, as a server in dev mode listens; TLS comes with the command line.
+//! HTTP/1.1 over plain TCP, as a server in dev mode listens. TLS is not there yet, and an address that asks for it is refused.
 
 mod connection;
+mod endpoint;
+mod escape;
 mod reply;
 mod request;
 
@@ -18,7 +20,9 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 pub use connection::Connection;
-pub use http::Method;
+pub use endpoint::{Endpoint, EndpointError};
+pub use escape::{escape_path, escape_query};
+pub use http::{HeaderName, HeaderValue, Method};
 pub use reply::Reply;
 pub use request::Request;
 
@@ -32,9 +36,19 @@ const IDLE_CONNECTIONS: usize = 32;
 /// One server's API, with the token that requests carry unless they bring their own. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Client {
-    address: SocketAddr,
+    target: Target,
     token: Option<Arc<str>>,
     shared: Arc<Shared>,
+}
+
+/// Where requests go, and what they say of it.
+#[derive(Clone)]
+pub(crate) struct Target {
+    address: SocketAddr,
+    /// The header `Host`.
+    host: Arc<str>,
+    /// What stands before `/v1/`.
+    prefix: Arc<str>,
 }
 
 struct Shared {
@@ -45,12 +59,55 @@ struct Shared {
 impl Client {
     /// A client without a token for the server at `address`. Nothing is connected before the first request.
     pub fn new(address: SocketAddr) -> Self {
+        Self::to(Target {
+            address,
+            host: address.to_string().into(),
+            prefix: "".into(),
+        })
+    }
+
+    /// A client without a token for `endpoint`. Its name is looked up, and of its addresses the first is taken that accepts a
+    /// connection, which the first request then uses.
+    ///
+    /// # Errors
+    /// The name is unknown, or nobody listens at any of its addresses.
+    pub async fn reach(endpoint: &Endpoint, limit: Duration) -> Result<Self, Error> {
+        let unknown = |source| Error::Unknown {
+            host: endpoint.host().to_owned(),
+            source,
+        };
+        let search = async {
+            let found = tokio::net::lookup_host((endpoint.host(), endpoint.port())).await;
+            let nothing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            let mut failure = unknown(nothing);
+            for address in found.map_err(unknown)? {
+                let client = Self::to(Target {
+                    address,
+                    host: endpoint.authority().into(),
+                    prefix: endpoint.shared_prefix(),
+                });
+                match client.connect().await {
+                    Ok(connection) => {
+                        client.give_back(connection);
+                        return Ok(client);
+                    }
+                    Err(error) => failure = error,
+                }
+            }
+            Err(failure)
+        };
+        tokio::time::timeout(limit, search)
+            .await
+            .unwrap_or(Err(Error::TimedOut { limit }))
+    }
+
+    fn to(target: Target) -> Self {
         let shared = Shared {
             idle: Mutex::new(Vec::new()),
             tasks: TaskTracker::new(),
         };
         Self {
-            address,
+            target,
             token: None,
             shared: Arc::new(shared),
         }
@@ -67,7 +124,7 @@ impl Client {
 
     /// Where requests go.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.target.address
     }
 
     /// The default token, if there is one.
@@ -77,7 +134,7 @@ impl Client {
 
     /// Opens a connection that belongs to the caller alone, for those who count connections or break them on purpose.
     pub async fn connect(&self) -> Result<Connection, Error> {
-        Connection::open(self.address, &self.shared.tasks).await
+        Connection::open(self.target.clone(), &self.shared.tasks).await
     }
 
     /// Sends `request` and reads the whole answer.
@@ -141,7 +198,7 @@ impl Client {
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
-            .field("address", &self.address)
+            .field("address", &self.target.address)
             .field("token", &self.token.as_ref().map(|_| "redacted"))
             .finish()
     }
@@ -151,6 +208,15 @@ impl std::fmt::Debug for Client {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A name that has no address.
+    #[error("look up {host}")]
+    Unknown {
+        /// The name.
+        host: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Nobody listens there, or the handshake of the connection failed.
     #[error("connect to {address}")]
     Connect {

@@ -1,13 +1,12 @@
 //! What is asked of the server.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use http_body_util::Full;
 
-use crate::{DEFAULT_TIMEOUT, Error};
+use crate::{DEFAULT_TIMEOUT, Error, Target};
 
 /// A method, a path below `/v1/` and perhaps a body, headers, a token and a time limit of its own.
 #[derive(Clone)]
@@ -84,13 +83,13 @@ impl Request {
 
     pub(crate) fn into_http(
         self,
-        address: SocketAddr,
+        target: &Target,
         token: Option<&str>,
     ) -> Result<http::Request<Full<Bytes>>, Error> {
         let mut request = http::Request::builder()
             .method(self.method)
-            .uri(format!("/v1/{}", self.path))
-            .header(header::HOST, address.to_string())
+            .uri(format!("{}/v1/{}", target.prefix, self.path))
+            .header(header::HOST, &*target.host)
             .header("x-vault-request", "true");
         if let Some(token) = self
             .token

@@ -296,6 +296,12 @@ impl Gate {
         }
     }
 
+    /// Puts an instance in the place of one that serves nobody: those who are inside hold the other
+    /// one and end by themselves.
+    pub(crate) fn replace(&self, instance: Arc<Instance>) {
+        self.state.lock().instance = instance;
+    }
+
     /// The mount goes: whoever waits or comes is refused.
     pub(crate) fn remove(&self) {
         self.state.lock().phase = Phase::Gone;

@@ -1,7 +1,7 @@
 //! One instance of a mount's engine, as the core holds it.
 
 use crate::view::InstanceView;
-use linchpin_engine::{Backend, Running};
+use linchpin_engine::{Backend, Captured, Prepared, Running};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,10 @@ pub(crate) struct Instance {
     backend: Arc<dyn Backend>,
     running: Running,
     view: Option<Arc<InstanceView>>,
+    /// What its generation was made from, to start it once more.
+    captured: Option<Captured>,
+    /// Whether its generation may run beside another one (plugin-lifecycle §5.4).
+    overlaps: bool,
     /// Cancelled when a forced reload gives up on the requests inside.
     abort: Mutex<CancellationToken>,
 }
@@ -24,13 +28,28 @@ impl Instance {
         running: Running,
         view: Option<Arc<InstanceView>>,
     ) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self {
-            number,
+        let prepared = Prepared {
             backend,
             running,
+            captured: None,
+        };
+        Self::prepared(prepared, view, true)
+    }
+
+    /// An instance as the factory made it. `overlaps`: what its catalog entry says.
+    pub(crate) fn prepared(
+        prepared: Prepared,
+        view: Option<Arc<InstanceView>>,
+        overlaps: bool,
+    ) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            backend: prepared.backend,
+            running: prepared.running,
             view,
+            captured: prepared.captured,
+            overlaps,
             abort: Mutex::new(CancellationToken::new()),
         })
     }
@@ -56,6 +75,16 @@ impl Instance {
     /// Its view of the mount's storage; `None` for engines that keep nothing.
     pub(crate) fn view(&self) -> Option<&Arc<InstanceView>> {
         self.view.as_ref()
+    }
+
+    /// What its generation was made from; `None` for a built-in.
+    pub(crate) fn captured(&self) -> Option<&Captured> {
+        self.captured.as_ref()
+    }
+
+    /// Whether its generation may run beside another one.
+    pub(crate) fn overlaps(&self) -> bool {
+        self.overlaps
     }
 
     /// Cancelled when the requests that are inside now must end.
@@ -121,6 +150,8 @@ pub(crate) mod tests {
             backend: Arc::new(Nothing),
             running: Running::default(),
             view: None,
+            captured: None,
+            overlaps: true,
             abort: Mutex::new(CancellationToken::new()),
         })
     }

@@ -15,6 +15,7 @@
 //! | `background` | what runs without being asked |
 
 mod background;
+mod degraded;
 mod error;
 mod fault;
 mod gate;

@@ -8,6 +8,7 @@ mod record;
 mod retire;
 mod select;
 mod switch;
+mod together;
 
 pub use record::ReloadRecord;
 
@@ -212,13 +213,18 @@ impl Core {
         mounts: Vec<Arc<Mount>>,
         force: bool,
     ) -> Vec<MountResult> {
+        // Asked now, for all: whatever begins from here on does what this call wants. One that moves
+        // with another, in an earlier wave, is not moved again.
+        let asked = mounts.iter().map(|mount| mount.reloads.begun());
+        let asked: Vec<u64> = asked.collect();
+        let mounts: Vec<_> = mounts.into_iter().zip(asked).collect();
         let mut rollout = Rollout::new(mounts, self.settings.max_surge);
         let mut moving = FuturesUnordered::new();
+        let mut siblings = Vec::new();
         loop {
-            while let Some((ticket, mount)) = rollout.start() {
+            while let Some((ticket, (mount, asked))) = rollout.start() {
                 let (core, mount, ctx) = (Arc::clone(self), Arc::clone(mount), ctx.clone());
-                // Asked now: whatever begins from here on does what this call wants.
-                let asked = mount.reloads.begun();
+                let asked = *asked;
                 let work = self
                     .work
                     .spawn(async move { core.switch(&ctx, &mount, asked, force).await });
@@ -227,18 +233,27 @@ impl Core {
             let Some((ticket, result)) = moving.next().await else {
                 break;
             };
-            rollout.finish(ticket, result);
+            let mut own = result.map(Vec::into_iter);
+            let first = own.as_mut().ok().and_then(Iterator::next);
+            siblings.extend(own.into_iter().flatten());
+            rollout.finish(ticket, first);
         }
         let results = rollout.into_results();
-        results
-            .map(|(mount, result)| {
-                result.unwrap_or_else(|_| MountResult {
+        let mut results: Vec<MountResult> = results
+            .map(|((mount, _), result)| {
+                result.unwrap_or_else(|| MountResult {
                     mount: crate::mount::full_path(&mount.record()),
                     error: Some("internal error".to_owned()),
                     ..MountResult::default()
                 })
             })
-            .collect()
+            .collect();
+        // Those that were not selected and had to move with one that was.
+        siblings.retain(|sibling| results.iter().all(|known| known.mount != sibling.mount));
+        siblings.sort_by(|a, b| a.mount.cmp(&b.mount));
+        siblings.dedup_by(|a, b| a.mount == b.mount);
+        results.extend(siblings);
+        results
     }
 }
 
@@ -252,5 +267,7 @@ fn no_plugins(global: bool) -> &'static str {
 
 #[cfg(test)]
 mod adversity;
+#[cfg(test)]
+mod overlap_tests;
 #[cfg(test)]
 mod tests;

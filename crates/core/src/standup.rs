@@ -43,6 +43,12 @@ impl Core {
         joining: Joining,
     ) -> Result<Arc<Instance>, Error> {
         let view = InstanceView::new(storage);
+        let overlaps = match &source {
+            PluginSource::External(entry) => entry.overlap,
+            PluginSource::Builtin(_) => true,
+            // Only what cannot run beside another generation is started a second time.
+            PluginSource::Captured(_) => false,
+        };
         let prepare = Prepare {
             mount: Mount::info(record),
             source,
@@ -51,11 +57,7 @@ impl Core {
             system: Arc::new(MountSystem::new(facts, &self.cluster)),
         };
         match self.factory.prepare(ctx, prepare).await {
-            Ok(prepared) => Ok(Instance::new(
-                prepared.backend,
-                prepared.running,
-                Some(view),
-            )),
+            Ok(prepared) => Ok(Instance::prepared(prepared, Some(view), overlaps)),
             Err(error) => {
                 view.close().await;
                 Err(error)

@@ -26,14 +26,7 @@ impl Plugins {
         registration: Registration,
         users: Users<'_>,
     ) -> Result<Vec<String>, Error> {
-        let overlap = registration.overlap;
         let draft = registration.check(&self.facts()).map_err(refused)?;
-        if !overlap {
-            // Taken, it would be a promise that a reload breaks.
-            return Err(Error::refused(
-                "overlap=false is not supported in this release: during a reload, the old and the new generation of a plugin run beside each other for a moment",
-            ));
-        }
         let actual = if draft.needs_file() {
             let facts = ctx.race(self.fleet.inspect(draft.command())).await??;
             facts.sha256

@@ -33,20 +33,53 @@ struct Switch<'s> {
 }
 
 impl Core {
-    /// Reloads one mount, or takes the result of a reload that began after `asked`.
+    /// Reloads one mount, and those that must move with it, or takes the result of a reload that
+    /// began after `asked`. The first result is the mount's own.
     pub(super) async fn switch(
         self: &Arc<Self>,
         ctx: &Context,
         mount: &Arc<Mount>,
         asked: u64,
         force: bool,
+    ) -> Vec<MountResult> {
+        loop {
+            let group = self.moves_with(mount);
+            let mut turns = Vec::with_capacity(group.len());
+            for member in &group {
+                turns.push(member.lifecycle.lock().await);
+            }
+            if let Some(result) = mount.reloads.since(asked, force) {
+                return vec![result];
+            }
+            let now = self.moves_with(mount);
+            let is_same =
+                now.len() == group.len() && now.iter().zip(&group).all(|(a, b)| Arc::ptr_eq(a, b));
+            if !is_same {
+                continue; // somebody mounted, moved or removed one meanwhile
+            }
+            let numbers: Vec<u64> = group.iter().map(|m| m.reloads.begin()).collect();
+            let mut results = if self.stops_first(mount) {
+                self.switch_together(ctx, &group, force).await
+            } else {
+                vec![self.switch_alone(ctx, mount, force).await]
+            };
+            for ((member, number), result) in group.iter().zip(numbers).zip(&results) {
+                log(ctx, result);
+                member.reloads.end(number, result);
+            }
+            let own = group.iter().position(|member| Arc::ptr_eq(member, mount));
+            results.swap(0, own.unwrap_or_default());
+            return results;
+        }
+    }
+
+    async fn switch_alone(
+        self: &Arc<Self>,
+        ctx: &Context,
+        mount: &Arc<Mount>,
+        force: bool,
     ) -> MountResult {
         let started = Instant::now();
-        let _one_at_a_time = mount.lifecycle.lock().await;
-        if let Some(result) = mount.reloads.since(asked, force) {
-            return result;
-        }
-        let number = mount.reloads.begin();
         let mut result = before(mount);
         if mount.is_singleton() {
             result.outcome = Outcome::Skipped;
@@ -57,12 +90,10 @@ impl Core {
                 Err(_) if mount.is_leaving() && !self.stopping.is_cancelled() => {
                     result.outcome = Outcome::Unmounted;
                 }
-                Err(error) => result.error = Some(reason(mount, &error)),
+                Err(error) => result.error = Some(self.reason(mount, &error)),
             }
         }
         result.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        log(ctx, &result);
-        mount.reloads.end(number, &result);
         result
     }
 
@@ -247,6 +278,22 @@ impl Core {
         }
     }
 
+    /// Why it failed: of what was cancelled on the way, the cause; and the way out when the running
+    /// process seems to hold what the new one needs.
+    fn reason(&self, mount: &Mount, error: &Error) -> String {
+        if mount.is_leaving() {
+            return abandoned().to_string();
+        }
+        let text = error.to_string();
+        if mount.gate().instance().captured().is_some() && is_held(&text) {
+            let hint = "what runs now may hold what the new process needs: if the two cannot run \
+                        beside each other, register the new version with overlap=false; the old \
+                        process is then stopped first";
+            return format!("{text} ({hint})");
+        }
+        text
+    }
+
     /// Behind the closed gate and the fence: the prepared instance, or a fresh one if storage has
     /// changed since its Setup. On failure nothing of either is left.
     async fn fresh(
@@ -305,7 +352,7 @@ async fn lift(old: &Instance, closed: Closed) {
     drop(closed);
 }
 
-fn before(mount: &Mount) -> MountResult {
+pub(super) fn before(mount: &Mount) -> MountResult {
     let running = mount.gate().instance().running().clone();
     MountResult {
         mount: full_path(&mount.record()),
@@ -317,7 +364,7 @@ fn before(mount: &Mount) -> MountResult {
     }
 }
 
-fn text(still: StillRunning) -> String {
+pub(super) fn text(still: StillRunning) -> String {
     let requests = if still.count == 1 {
         "1 request".to_owned()
     } else {
@@ -329,17 +376,23 @@ fn text(still: StillRunning) -> String {
     )
 }
 
-/// Why it failed: of what was cancelled on the way, the cause.
-fn reason(mount: &Mount, error: &Error) -> String {
-    if mount.is_leaving() {
-        abandoned().to_string()
-    } else {
-        error.to_string()
-    }
+pub(super) fn abandoned() -> Error {
+    Error::refused("the reload was given up: the mount is being removed or the server stops")
 }
 
-fn abandoned() -> Error {
-    Error::refused("the reload was given up: the mount is being removed or the server stops")
+/// Whether the words of a plugin or its system say that something is held by another process.
+fn is_held(text: &str) -> bool {
+    const SIGNS: [&str; 7] = [
+        "in use",
+        "is taken",
+        "eaddrinuse",
+        "locked",
+        "already running",
+        "resource temporarily unavailable",
+        "resource busy",
+    ];
+    let text = text.to_lowercase();
+    SIGNS.iter().any(|sign| text.contains(sign))
 }
 
 fn log(ctx: &Context, result: &MountResult) {

@@ -255,19 +255,3 @@ async fn the_last_of_two_writers_wins_in_memory_as_in_the_store() {
     assert_eq!(seen.args, ["--b"]);
     assert_eq!(entry(&world.reopened().await, "v1.0.0"), Some(seen));
 }
-
-#[tokio::test]
-async fn what_a_reload_could_not_keep_is_not_registered() {
-    let world = World::new().await;
-    let alone = Registration {
-        overlap: false,
-        ..tp("")
-    };
-    let (kind, texts) = refusal(register(&world.plugins, alone).await);
-    assert_eq!(kind, ErrorKind::InvalidRequest);
-    assert!(
-        texts[0].starts_with("overlap=false is not supported"),
-        "{texts:?}"
-    );
-    assert!(listed(&world.plugins).is_empty());
-}

@@ -13,6 +13,8 @@ mod broker;
 mod callbacks;
 mod connection;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod instance;
 mod storage;
 mod system;

@@ -16,6 +16,8 @@ mod budget;
 mod connection;
 mod error;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod limits;
 mod request;

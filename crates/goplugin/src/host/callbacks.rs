@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use linchpin_engine::{StorageView, SystemView};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
+use tonic::codegen::{Body as HttpBody, StdError};
 use tower::Service;
 
 use super::storage::StorageService;
@@ -63,7 +63,11 @@ pub(super) struct Services {
     observations: ObservationsServer<Dropped>,
 }
 
-impl Service<Request<Incoming>> for Services {
+impl<B> Service<Request<B>> for Services
+where
+    B: HttpBody + Send + 'static,
+    B::Error: Into<StdError> + Send + 'static,
+{
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -72,7 +76,7 @@ impl Service<Request<Incoming>> for Services {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         match request.uri().path().split('/').nth(1) {
             Some(storage_server::SERVICE_NAME) => self.storage.call(request),
             Some(system_view_server::SERVICE_NAME) => self.system.call(request),

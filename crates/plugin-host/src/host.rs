@@ -3,15 +3,15 @@
 use crate::artefact::Artefacts;
 use crate::deadline::{START, in_context, within};
 use crate::environment::{Variables, inheritable};
-use crate::generation::Registry;
+use crate::generation::{Registry, Source};
 use crate::instance::Instance;
 use crate::launch::Launcher;
 use crate::spawner::Spawner;
 use crate::{Error, PluginDirectory, Settings, probe};
 use linchpin_catalog::Facts;
 use linchpin_engine::{
-    BackendFactory, BoxFuture, Context, FileFacts, Fleet, InstanceStatus, PluginSource, Prepare,
-    Prepared, Probe, Running,
+    BackendFactory, BoxFuture, Captured, Context, FileFacts, Fleet, InstanceStatus, PluginSource,
+    Prepare, Prepared, Probe, Running,
 };
 use linchpin_model::{PluginEntry, PluginType};
 use std::sync::Arc;
@@ -166,15 +166,22 @@ impl BackendFactory for PluginHost {
         prepare: Prepare,
     ) -> BoxFuture<'a, Result<Prepared, linchpin_engine::Error>> {
         Box::pin(async move {
-            let PluginSource::External(entry) = prepare.source.clone() else {
-                return Err(linchpin_engine::Error::internal("not an external plugin"));
+            let no_plugin = |text| Err(linchpin_engine::Error::internal(text));
+            let source = match &prepare.source {
+                PluginSource::External(entry) => Source::Catalog(Arc::clone(entry)),
+                PluginSource::Captured(held) => match Arc::clone(&held.0).downcast() {
+                    Ok(snapshot) => Source::Captured(snapshot),
+                    Err(_) => return no_plugin("captured by somebody else"),
+                },
+                PluginSource::Builtin(_) => return no_plugin("not an external plugin"),
             };
+            let entry = Arc::clone(source.entry());
             let host = Arc::clone(&self.0);
             // A task of its own: a caller that goes away must not leave half a start.
             let work = self
                 .0
                 .tracker
-                .spawn(Instance::prepare(host, Arc::clone(&entry), prepare));
+                .spawn(Instance::prepare(host, source, prepare));
             let outcome = in_context(ctx, Instant::now(), START, work).await?;
             let instance = outcome.map_err(|_| Error::Stopping).and_then(|made| made);
             let instance = instance.map_err(Error::into_refusal)?;
@@ -184,8 +191,8 @@ impl BackendFactory for PluginHost {
                     sha256: Some(entry.sha256),
                     generation: Some(instance.generation()),
                 },
+                captured: instance.snapshot().map(|s| Captured(s as _)),
                 backend: Arc::new(instance),
-                captured: None,
             })
         })
     }

@@ -10,9 +10,10 @@ mod core;
 pub(crate) use self::core::{Bond, Core};
 
 use crate::Error;
+use crate::generation::{Snapshot, Source};
 use crate::host::Host;
 use linchpin_engine::{Backend, BoxFuture, Context, Health, Prepare, SpecialPaths};
-use linchpin_model::{Operation, PluginEntry, PluginType, Request, Response};
+use linchpin_model::{Operation, PluginType, Request, Response};
 use std::sync::Arc;
 
 /// What the core holds. Dropping it without [`Backend::cleanup`] ends the instance all the same.
@@ -22,25 +23,32 @@ pub(crate) struct Instance {
     plugin_type: PluginType,
     special_paths: Arc<SpecialPaths>,
     generation: u64,
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Instance {
     /// Joins or starts a generation and sets the instance up.
     pub(crate) async fn prepare(
         host: Arc<Host>,
-        entry: Arc<PluginEntry>,
+        source: Source,
         prepare: Prepare,
     ) -> Result<Self, Error> {
-        let place = host.registry.enter(&host, &entry, &prepare.joining)?;
-        let generation = place.generation().map_or(0, |g| g.number());
-        let core = Arc::new(Core::new(host, entry, prepare));
+        let place = host.registry.enter(&host, &source, &prepare.joining)?;
+        let joined = place.generation().cloned().ok_or(Error::Stopping)?;
+        let core = Arc::new(Core::new(host, Arc::clone(source.entry()), prepare));
         let special_paths = core.enter(place).await?;
         Ok(Self {
             plugin_type: core.plugin_type(),
             special_paths,
-            generation,
+            generation: joined.number(),
+            snapshot: joined.snapshot(),
             core,
         })
+    }
+
+    /// What its generation was made from.
+    pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.clone()
     }
 
     /// The number of its generation.

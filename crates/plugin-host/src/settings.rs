@@ -50,8 +50,21 @@ pub struct Settings {
     pub calls_in_flight: usize,
     /// How often a process is asked whether it is healthy, and how long it may take to answer.
     pub health_interval: Duration,
+    /// The check of owner and mode of the plugin directory and the plugins' files; `None` = off, as
+    /// long as `VAULT_ENABLE_FILE_PERMISSIONS_CHECK` is not set.
+    pub file_permissions: Option<FilePermissions>,
     /// When a process that ended is started again.
     pub restart: RestartSettings,
+}
+
+/// What the plugin directory and the plugins' files must look like (plugin-lifecycle §7.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FilePermissions {
+    /// `plugin_file_uid`: who must own them; `None`, and 0, is the server's own user.
+    pub uid: Option<u32>,
+    /// `plugin_file_permissions`: their exact mode; `None`, and 0, = neither group nor others may
+    /// write.
+    pub mode: Option<u32>,
 }
 
 /// One `plugin "type" "name" { … }` block of the configuration file. The catalog cannot widen it.
@@ -111,6 +124,7 @@ impl Default for Settings {
             start_wait: seconds(10),
             calls_in_flight: 1_000,
             health_interval: seconds(5),
+            file_permissions: None,
             restart: RestartSettings::default(),
         }
     }

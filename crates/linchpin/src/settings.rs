@@ -239,6 +239,7 @@ fn plugins(said: &PluginSettings) -> linchpin_plugin_host::Settings {
         start_wait: said.start_wait,
         calls_in_flight: said.calls_in_flight,
         health_interval: said.health_interval,
+        file_permissions: None,
         restart: RestartSettings {
             first_pause: said.respawn_backoff_min,
             longest_pause: said.respawn_backoff_max,

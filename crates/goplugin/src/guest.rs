@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub use launch::{Launch, Refusal};
+pub use linchpin_crypto::random;
 
 use crate::handshake::{Address, Handshake};
 use crate::listen::Socket;

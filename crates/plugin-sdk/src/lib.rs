@@ -1,128 +1,118 @@
 //! Write a plugin for Linchpin, Vault or OpenBao in Rust.
 //!
-//! A plugin is an engine, the same [`engine::Backend`] that a built-in engine is and mostly written as a [`engine::path::Table`], and a
-//! `main` of five lines:
+//! A plugin is a type of yours, a [`Builder`] that says which paths it has, and a `main` of one line. This one keeps a name and greets it:
 //!
 //! ```no_run
-//! use linchpin_plugin_sdk::engine::path::{Engine, Table, TableBackend};
-//! use linchpin_plugin_sdk::engine::SpecialPaths;
-//! use linchpin_plugin_sdk::model::PluginType;
-//! use linchpin_plugin_sdk::{Options, Setup, serve};
+//! use linchpin_plugin_sdk::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//! use serde_json::json;
 //!
-//! struct Greeter;
-//! impl Engine for Greeter {
-//!     fn plugin_type(&self) -> PluginType {
-//!         PluginType::Secret
+//! struct Greeter {
+//!     storage: Storage,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Person {
+//!     name: String,
+//!     #[serde(default)]
+//!     polite: bool,
+//! }
+//!
+//! impl Greeter {
+//!     async fn write(&self, ctx: &Context, call: Call) -> Answer {
+//!         let person: Person = call.fields.decode()?;
+//!         self.storage.put(ctx, &person.name, &person).await?;
+//!         reply::nothing()
+//!     }
+//!
+//!     async fn greet(&self, ctx: &Context, call: Call) -> Answer {
+//!         let Some(person) = self.storage.get::<Person>(ctx, call.fields.text("name")).await? else {
+//!             return reply::nothing();
+//!         };
+//!         let word = if person.polite { "Good day" } else { "Hello" };
+//!         reply::data(&json!({"greeting": format!("{word}, {}!", person.name)}))
 //!     }
 //! }
 //!
+//! fn backend(setup: &Setup) -> Result<Backend<Greeter>, Error> {
+//!     let storage = Storage::of(setup);
+//!     Backend::secrets("Greets people.", storage.clone(), Greeter { storage })
+//!         .path(
+//!             PathSpec::new("people/{name}", "A person.")
+//!                 .field("polite", FieldType::Bool, "Whether to greet politely.")
+//!                 .write(Greeter::write)
+//!                 .read(Greeter::greet),
+//!         )
+//!         .build()
+//! }
+//!
 //! fn main() -> std::process::ExitCode {
-//!     serve(Options::new("v1.0.0"), |_setup: Setup| async {
-//!         let table = Table { help: "Greets.", paths: Vec::new(), special: SpecialPaths::default() };
-//!         Ok(TableBackend::new(Greeter, table))
-//!     })
+//!     serve(Options::new(version!()), |setup| async move { backend(&setup) })
 //! }
 //! ```
 //!
-//! What an engine must know about where it runs (plugin-protocol §6): it is made without configuration and without working storage when a
-//! server probes it; storage can be written from `initialize` on; requests run concurrently; nothing is ever printed to stdout.
+//! From the table fall out validation, help, the OpenAPI document, and the answers to paths and operations that a plugin does not have.
+//! Everything else is added where it is needed:
+//!
+//! | what | where |
+//! |---|---|
+//! | typed storage, pages, transactions | [`Storage`] |
+//! | secrets with a lease, renewed and revoked | [`SecretType`], [`Builder::revoke`], [`Builder::renew`], [`Held`] |
+//! | undoing what a crash interrupted | [`Wal`], [`Builder::undo`] |
+//! | work once a minute | [`Builder::periodic`] |
+//! | data, lists, raw bodies, warnings, headers | [`reply`] |
+//! | log records that servers understand | [`log`] |
+//! | passwords, UUIDs, random bytes | [`random`] |
+//! | tests without a server | [`testing`] |
+//!
+//! # What a plugin must know about where it runs
+//!
+//! - It is made without configuration and without working storage when a server probes it: the function given to [`serve`] succeeds then,
+//!   too. Storage can be read from Setup on and written from [`Builder::initialize`] on.
+//! - Requests run concurrently. No lock is held while storage is called: a write may wait for another request.
+//! - Nothing is ever printed to stdout; it belongs to the handshake. Logs go to stderr, through [`log`].
+//! - Numbers above 2⁵³ do not survive a Go server: carry them as strings.
+//! - A request that nobody waits for is cancelled by its [`engine::Context`]; the work is never dropped in the middle.
 
-use std::future::Future;
-use std::process::ExitCode;
-use std::sync::Arc;
-
-use linchpin_goplugin::guest::{self, Factory, Launch};
+mod backend;
+mod builder;
+mod hook;
+mod lease;
+pub mod reply;
+mod serve;
+mod storage;
+pub mod testing;
+mod wal;
 
 pub use linchpin_engine as engine;
-pub use linchpin_goplugin::guest::{Setup, log};
+pub use linchpin_goplugin::guest::{Setup, log, random};
 pub use linchpin_goplugin::log_line::Level;
 pub use linchpin_model as model;
 
-use engine::{Backend, BoxFuture, Error};
+pub use backend::Backend;
+pub use builder::Builder;
+pub use hook::AsyncHook;
+pub use lease::{Held, SecretType};
+pub use serve::{Options, serve};
+pub use storage::{Storage, Tx};
+pub use wal::{Wal, WalEntry, WalId};
 
-/// What a plugin says about itself.
-#[derive(Debug, Clone)]
-pub struct Options(guest::Options);
-
-impl Options {
-    /// A plugin of this version, with a leading `v`, that serves many mounts in one process.
-    #[must_use]
-    pub fn new(version: impl Into<String>) -> Self {
-        Self(guest::Options {
-            version: version.into(),
-            multiplexed: true,
-            ignore_shutdown: false,
-        })
-    }
-
-    /// Whether one process serves many mounts. If not, every mount has a process of its own.
-    #[must_use]
-    pub fn multiplexed(mut self, multiplexed: bool) -> Self {
-        self.0.multiplexed = multiplexed;
-        self
-    }
-
-    /// Goes on after the server has asked for the end. Only tests of servers want that.
-    #[must_use]
-    pub fn ignoring_shutdown(mut self, ignore: bool) -> Self {
-        self.0.ignore_shutdown = ignore;
-        self
-    }
-}
-
-/// Serves until the server asks for the end. `factory` makes the engine of one mount.
-///
-/// The status is 0 after an orderly end and 1 when a server has not started the process, or has started it in a way that cannot be
-/// served; stderr says why.
-pub fn serve<F, Made, B>(options: Options, factory: F) -> ExitCode
-where
-    F: Fn(Setup) -> Made + Send + Sync + 'static,
-    Made: Future<Output = Result<B, Error>> + Send + 'static,
-    B: Backend,
-{
-    let launch = match Launch::read(|name| std::env::var(name).ok()) {
-        Ok(launch) => launch,
-        Err(refusal) => return refuse(&refusal),
+/// What most plugins use: `use linchpin_plugin_sdk::prelude::*;`.
+pub mod prelude {
+    pub use crate::engine::path::{Answer, Call, FieldType, PathSpec};
+    pub use crate::engine::{Context, Error, SystemView};
+    pub use crate::model::{Operation, Response, Secret};
+    pub use crate::reply::{self, AnswerExt as _};
+    pub use crate::{
+        Backend, Builder, Held, Options, SecretType, Setup, Storage, Wal, WalEntry, log, serve,
+        version,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&error),
+}
+
+/// The version of the crate that this is written in, as servers want it: with a leading `v`.
+#[macro_export]
+macro_rules! version {
+    () => {
+        concat!("v", env!("CARGO_PKG_VERSION"))
     };
-    let served = runtime.block_on(guest::run(launch, options.0, Arc::new(Closure(factory))));
-    // Whatever an engine still runs in the background must not hold the end up: the server waits two seconds.
-    runtime.shutdown_background();
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&error),
-    }
-}
-
-/// A closure as the factory that the wire wants.
-struct Closure<F>(F);
-
-impl<F, Made, B> Factory for Closure<F>
-where
-    F: Fn(Setup) -> Made + Send + Sync + 'static,
-    Made: Future<Output = Result<B, Error>> + Send + 'static,
-    B: Backend,
-{
-    fn create(&self, setup: Setup) -> BoxFuture<'static, Result<Arc<dyn Backend>, Error>> {
-        let made = (self.0)(setup);
-        Box::pin(async move { Ok(Arc::new(made.await?) as Arc<dyn Backend>) })
-    }
-}
-
-/// Says on stderr, with the whole chain of causes, why nothing is served.
-fn refuse(error: &dyn std::error::Error) -> ExitCode {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    eprintln!("{text}");
-    ExitCode::FAILURE
 }

@@ -23,6 +23,21 @@ pub fn record(level: Level, module: &str, message: &str, fields: &[(&str, &str)]
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
+/// A record at level trace.
+pub fn trace(module: &str, message: &str, fields: &[(&str, &str)]) {
+    record(Level::Trace, module, message, fields);
+}
+
+/// A record at level debug.
+pub fn debug(module: &str, message: &str, fields: &[(&str, &str)]) {
+    record(Level::Debug, module, message, fields);
+}
+
+/// A record at level warn.
+pub fn warn(module: &str, message: &str, fields: &[(&str, &str)]) {
+    record(Level::Warn, module, message, fields);
+}
+
 /// A record at level info.
 pub fn info(module: &str, message: &str, fields: &[(&str, &str)]) {
     record(Level::Info, module, message, fields);
@@ -31,6 +46,21 @@ pub fn info(module: &str, message: &str, fields: &[(&str, &str)]) {
 /// A record at level error.
 pub fn error(module: &str, message: &str, fields: &[(&str, &str)]) {
     record(Level::Error, module, message, fields);
+}
+
+/// Makes panics of this process records like any other, with the place where they happened: the standard library's own lines are no
+/// JSON, and a host would log them at debug. The caller of the request gets an error without the panic's text.
+pub fn record_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let text = panic.payload_as_str().unwrap_or("without a text");
+        let thread = std::thread::current();
+        let fields = [
+            ("place", place.as_deref().unwrap_or("unknown")),
+            ("thread", thread.name().unwrap_or("unnamed")),
+        ];
+        error("panic", &format!("panicked: {text}"), &fields);
+    }));
 }
 
 fn word(level: Level) -> &'static str {

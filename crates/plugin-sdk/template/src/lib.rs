@@ -1,0 +1,5 @@
+//! A plugin: say here what it is.
+
+mod backend;
+
+pub use backend::create;

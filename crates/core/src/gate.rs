@@ -269,6 +269,18 @@ impl Gate {
         }
     }
 
+    /// Whether requests wait now.
+    #[must_use]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().phase == Phase::Closed
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().waiting
+    }
+
     /// Who is inside now.
     #[must_use]
     pub(crate) fn still_running(&self) -> Option<StillRunning> {

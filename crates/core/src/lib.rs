@@ -12,6 +12,8 @@
 //! | `plugins` | the catalog and the pins, stored and published |
 //! | `standup` | an instance from nothing to ready: what a mount and a reload share |
 //! | `reload` | prepare, gate, fence, staged Initialize, publish, retire |
+//! | `sight` | what each mount should run, runs, and counts |
+//! | `degraded` | a mount with nothing healthy behind it |
 //! | `background` | what runs without being asked |
 
 mod background;
@@ -28,6 +30,7 @@ mod plugins;
 mod reload;
 mod request;
 mod settings;
+pub mod sight;
 mod standup;
 mod start;
 mod store;

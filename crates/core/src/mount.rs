@@ -5,6 +5,7 @@ use crate::gate::{Gate, GateLimits};
 use crate::instance::Instance;
 use crate::reload::{MountResult, Outcome};
 use crate::settings::Settings;
+use crate::sight::counters::Counters;
 use crate::view::MountStorage;
 use arc_swap::ArcSwap;
 use linchpin_engine::MountInfo;
@@ -22,6 +23,7 @@ pub(crate) struct Mount {
     facts: FactsCell,
     gate: Arc<Gate>,
     storage: Option<Arc<MountStorage>>,
+    counters: Arc<Counters>,
     /// One lifecycle operation at a time.
     pub(crate) lifecycle: tokio::sync::Mutex<()>,
     /// Reloads that have begun, and the last one that ended: the same reload asked twice is
@@ -205,6 +207,7 @@ impl Mount {
             record: ArcSwap::from_pointee(record),
             gate: Gate::new(instance, limits),
             storage,
+            counters: Arc::default(),
             lifecycle: tokio::sync::Mutex::new(()),
             reloads: ReloadLog::default(),
             leaving: Mutex::new(leaving),
@@ -236,6 +239,11 @@ impl Mount {
     #[must_use]
     pub(crate) fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// What is counted of it.
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     /// What requests need of it.

@@ -18,6 +18,7 @@ mod pins;
 mod reload;
 mod remount;
 mod runtimes;
+mod sight;
 mod status;
 
 use linchpin_core::Core;
@@ -30,7 +31,14 @@ use std::time::Duration;
 /// Makes the engine over a core. It holds the core weakly, because the core holds its engines.
 #[must_use]
 pub fn make(core: Weak<Core>) -> Arc<dyn Backend> {
-    Arc::new(bare::Root::new(TableBackend::new(System { core }, table())))
+    let pins_need_sudo = core
+        .upgrade()
+        .is_some_and(|core| core.settings().pin_requires_sudo);
+    let table = Table {
+        special: special_paths(pins_need_sudo),
+        ..table()
+    };
+    Arc::new(bare::Root::new(TableBackend::new(System { core }, table)))
 }
 
 /// The engine.
@@ -65,18 +73,39 @@ pub(crate) fn table() -> Table<System> {
         pins::rows(),
         reload::rows(),
         runtimes::rows(),
+        sight::rows(),
         internal::rows(),
     ];
     Table {
         help: "The server itself: its mounts, its plugins, and how it is.",
-        special: special_paths(),
+        special: special_paths(false),
         paths: families.into_iter().flatten().collect(),
     }
 }
 
 /// What needs no token, and what needs sudo (plugin-lifecycle §8, core-api §§2.8-2.12).
-fn special_paths() -> SpecialPaths {
-    let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+///
+/// With `pin_requires_sudo` a single pin needs it, also to be read: these lists know paths, not
+/// operations. The list of all pins stays as it is.
+fn special_paths(pins_need_sudo: bool) -> SpecialPaths {
+    let owned =
+        |paths: &[&str]| -> Vec<String> { paths.iter().map(|path| (*path).to_owned()).collect() };
+    let mut root = owned(&[
+        "auth/*",
+        "plugins/catalog/*",
+        // A plugin may log what it should not.
+        "plugins/logs/*",
+        "plugins/runtimes/catalog/*",
+        bare::ESCAPED_RUNTIMES,
+        "remount",
+    ]);
+    if pins_need_sudo {
+        root.extend(owned(&[
+            "plugins/pins/auth/*",
+            "plugins/pins/database/*",
+            "plugins/pins/secret/*",
+        ]));
+    }
     SpecialPaths {
         unauthenticated: owned(&[
             "health",
@@ -87,12 +116,7 @@ fn special_paths() -> SpecialPaths {
             "internal/specs/openapi",
             "internal/ui/mounts",
         ]),
-        root: owned(&[
-            "auth/*",
-            "plugins/catalog/*",
-            "plugins/runtimes/catalog/*",
-            "remount",
-        ]),
+        root,
         ..SpecialPaths::default()
     }
 }
@@ -104,16 +128,17 @@ mod tests {
     #[test]
     fn every_pattern_parses() {
         assert_eq!(table().first_error(), None);
-        assert_eq!(special_paths().first_invalid(), None);
+        assert_eq!(special_paths(true).first_invalid(), None);
     }
 
     #[test]
     fn sudo_is_needed_where_the_specification_says_so() {
-        let special = special_paths();
+        let special = special_paths(false);
         for path in [
             "plugins/catalog/secret/",
             "plugins/catalog/secret/kv",
             "plugins/runtimes/catalog/",
+            "plugins/runtimes/catalog?type=container/",
             "auth/a",
             "auth/a/tune",
         ] {
@@ -128,6 +153,18 @@ mod tests {
             "mounts/auth/a/tune",
         ] {
             assert!(!special.is_root(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn better_19_pins_are_behind_sudo_where_the_configuration_says_so() {
+        for (setting, pin) in [(false, false), (true, true)] {
+            let special = special_paths(setting);
+            assert_eq!(special.is_root("plugins/pins/secret/kv"), pin);
+            assert_eq!(special.is_root("plugins/pins/auth/kv"), pin);
+            assert!(!special.is_root("plugins/pins"));
+            assert!(!special.is_root("plugins/pins/"));
+            assert!(special.is_root("plugins/catalog/secret/kv"));
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::node::Node;
 use linchpin_engine::Context;
 use linchpin_model::Response;
+use std::time::Instant;
 
 impl Node {
     /// Asks the engine and waits for its answer, also when the client is gone, the time is over or
@@ -17,7 +18,10 @@ impl Node {
     ) -> Result<Option<Response>, Error> {
         let inside = call.get();
         let backend = inside.ticket.instance().backend();
+        let began = Instant::now();
         let answer = backend.handle(ctx, inside.request.clone());
-        inside.ticket.run(ctx, answer).await.map_err(Error::from)
+        let answer = inside.ticket.run(ctx, answer).await;
+        inside.counters.count(&answer, began.elapsed());
+        answer.map_err(Error::from)
     }
 }

@@ -5,6 +5,7 @@ use super::route::Routed;
 use crate::gate::{Refused, Ticket};
 use crate::mount::{Mount, MountFacts};
 use crate::node::Node;
+use crate::sight::counters::Counters;
 use crate::{ClientRequest, Error};
 use linchpin_engine::{Context, Error as EngineError};
 use linchpin_model::Request;
@@ -23,6 +24,8 @@ pub(crate) struct Entered {
 pub(crate) struct Inside {
     /// What the mount was configured to when the request entered.
     pub(crate) facts: Arc<MountFacts>,
+    /// What is counted of the mount.
+    pub(crate) counters: Arc<Counters>,
     /// The right to be inside, and the instance.
     pub(crate) ticket: Ticket,
     /// The request as the engine will see it.
@@ -82,6 +85,7 @@ impl Node {
         Entered {
             client,
             inside: Ok(Inside {
+                counters: Arc::clone(mount.counters()),
                 facts,
                 ticket,
                 request,

@@ -10,6 +10,7 @@ use crate::standup::full_changes;
 use crate::view::MountStorage;
 use linchpin_engine::{Context, Error, Joining, PluginSource};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
@@ -65,6 +66,12 @@ impl Core {
             };
             for ((member, number), result) in group.iter().zip(numbers).zip(&results) {
                 log(ctx, result);
+                let counters = member.counters();
+                match result.outcome {
+                    Outcome::Reloaded => counters.reloads.fetch_add(1, Ordering::Relaxed),
+                    Outcome::Failed => counters.failed_reloads.fetch_add(1, Ordering::Relaxed),
+                    Outcome::Skipped | Outcome::Unmounted => 0,
+                };
                 member.reloads.end(number, result);
             }
             let own = group.iter().position(|member| Arc::ptr_eq(member, mount));

@@ -8,11 +8,13 @@
     reason = "this is test code: a panic with the facts is its result"
 )]
 
+pub mod chaos;
 mod cli;
 mod digest;
 mod expect;
 pub mod fault;
 mod fixture;
+mod leaks;
 mod load;
 mod plugin_dir;
 mod process;
@@ -29,6 +31,7 @@ pub use digest::sha256;
 pub use expect::{Expect, wrapped};
 pub use fault::{Info, sleep, switch};
 pub use fixture::{Fixture, binary, fixture, long_tests};
+pub use leaks::Footprint;
 pub use linchpin_client as client;
 pub use load::{Answer, Load, LoadReport};
 pub use plugin_dir::PluginDir;

@@ -116,6 +116,11 @@ impl Process {
     pub fn kill(pid: u32) {
         signal(pid, Signal::KILL);
     }
+
+    /// Stops it where it is, until it is killed: it goes on holding what it holds, and answers nothing.
+    pub fn stop(pid: u32) {
+        signal(pid, Signal::STOP);
+    }
 }
 
 /// Sends a signal; a process that is gone is no error.

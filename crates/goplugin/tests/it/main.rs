@@ -3,6 +3,8 @@
 
 mod callbacks;
 mod calls;
+mod guest_checks;
+mod guest_host;
 mod pair;
 mod peers;
 mod store;

@@ -4,6 +4,7 @@
 //! publish, retire (`reload/switch.rs`). Mounts go in waves, every one is attempted, and the
 //! report has a result for each: what it ran, what it runs, and why not.
 
+mod after;
 mod record;
 mod retire;
 mod select;

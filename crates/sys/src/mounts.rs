@@ -100,6 +100,7 @@ pub(crate) fn tune_row(pattern: &str, synopsis: &'static str) -> PathSpec<System
              its next reload on.",
         )
         .field("path", FieldType::String, "Where the mount is.")
+        .field("reload", FieldType::Bool, crate::pins::RELOAD)
         .field(
             "default_lease_ttl",
             FieldType::String,
@@ -231,6 +232,10 @@ impl System {
             Some(_) => tuning(&call.fields)?,
             None => Tuning::default(),
         };
+        if call.fields.bool("reload") {
+            let report = core.tune_and_reload(ctx, path, asked).await?;
+            return crate::reload::rendered(report, false);
+        }
         done(core.tune(ctx, path, asked).await?)
     }
 

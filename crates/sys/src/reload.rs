@@ -207,7 +207,7 @@ impl System {
 
 /// 200, 202 for every node, or 400 with the same data beside the errors: a 500 would make Vault's
 /// Go client reload three times (plugin-lifecycle §0.3).
-fn rendered(report: Report, global: bool) -> Answer {
+pub(crate) fn rendered(report: Report, global: bool) -> Answer {
     let data = data(&Data {
         reload_id: &report.reload_id,
         count: report.count(),

@@ -24,10 +24,12 @@
 //! | `FAULT_VERSION` | a version, or `none` | reported in place of the binary's own; `none` reports none |
 //! | `FAULT_MULTIPLEX` | `0`, `off` | one process a mount |
 //! | `FAULT_TYPE` | `auth` | an auth method in place of a secrets engine |
+//! | `FAULT_IF` | a file | while there is no such file when the process starts, none of the switches below does anything |
 //! | `FAULT_START` | `exit`, `hang` | status 3 with a line on stderr, or silence, in place of the handshake |
+//! | | `exit-0`, `garbage`, `long-line`, `old-protocol`, `stop` | status 0; another line; a MiB without a line's end; protocol 3; SIGSTOP |
 //! | `FAULT_EXIT` | `at-start` | as `FAULT_START=exit` |
 //! | `FAULT_HANG` | `before-handshake`, `setup`, `init`, `cleanup` | never returns from there |
-//! | `FAULT_SETUP` | `fail`, `wait` | Setup answers an error, or reads `config` and then waits two seconds |
+//! | `FAULT_SETUP` | `fail`, `wait`, `exit` | Setup answers an error, or reads `config` and then waits two seconds, or ends the process |
 //! | `FAULT_SETUP_WAIT_MS` | milliseconds | Setup reads `config` and then waits so long |
 //! | `FAULT_INIT` | `fail`, `write-fail`, `write-three-then-fail`, `exit` | Initialize answers an error, at once or after three writes; or the process ends 50 ms after it |
 //! | `FAULT_INIT_WAIT_MS` | milliseconds | Initialize waits so long |
@@ -35,8 +37,11 @@
 //! | `FAULT_BACKGROUND` | milliseconds | from Initialize on, writes `kv/background` so often: pid, instance, counter |
 //! | `FAULT_SHUTDOWN` | `ignore` | goes on after Shutdown |
 //! | `FAULT_IGNORE_SHUTDOWN` | `1` | the same |
+//! | `FAULT_CLEANUP` | `exit` | ends the process in Cleanup |
 //! | `FAULT_STDERR` | a number | prints so many lines to stderr at each Setup |
+//! | `FAULT_STDERR_LINE` | a number | prints one line of so many bytes to stderr at each Setup |
 //! | `FAULT_EXIT_ON_REQUEST` | `1` | ends the process at every request |
+//! | `FAULT_REQUEST` | `panic`, `hang`, `stop` | `info` panics, never answers, or stops the process by SIGSTOP |
 
 mod fault;
 

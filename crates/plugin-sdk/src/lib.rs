@@ -116,3 +116,8 @@ macro_rules! version {
         concat!("v", env!("CARGO_PKG_VERSION"))
     };
 }
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,6 +3,7 @@
 //! A folder's `mod.rs`, against the habit of this repository: a file beside the examples would be an example of its own.
 
 mod paths;
+mod start;
 mod switches;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -41,6 +42,9 @@ pub(crate) fn main(built_as: &'static str) -> ExitCode {
             std::thread::park();
         }
     }
+    if let Some(status) = start::in_place_of_the_handshake(&switches.start) {
+        return status;
+    }
     let options = Options::new(switches.version.clone().unwrap_or(built_as.to_owned()))
         .multiplexed(switches.multiplexed)
         .ignoring_shutdown(switches.ignores_shutdown);
@@ -75,6 +79,12 @@ impl Fault {
     ) -> Result<TableBackend<Self>, Error> {
         for line in 0..switches.stderr_lines {
             eprintln!("[WARN] fault: line {line} as told");
+        }
+        if switches.stderr_line > 0 {
+            eprintln!("{}", "x".repeat(switches.stderr_line));
+        }
+        if switches.exits_in_setup {
+            std::process::exit(7);
         }
         if switches.setup_fails {
             return Err(Error::internal("fault: Setup fails as told"));
@@ -178,6 +188,9 @@ impl Engine for Fault {
         Box::pin(async move {
             // What runs in the background goes on while Cleanup hangs: the worst that a plugin can do.
             hang_if(&self.switches, "cleanup").await;
+            if self.switches.exits_in_cleanup {
+                std::process::exit(7);
+            }
             self.stop.cancel();
             self.tasks.close();
             self.tasks.wait().await;

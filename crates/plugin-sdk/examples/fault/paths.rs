@@ -15,8 +15,17 @@ type Answer = Result<Option<Response>, Error>;
 
 pub(super) fn table() -> Table<Fault> {
     let paths = vec![
-        Row::new("info", "Who answers.")
-            .on(Operation::Read, |e, _, _| Box::pin(async move { e.info() })),
+        Row::new("info", "Who answers.").on(Operation::Read, |e, ctx, _| {
+            Box::pin(async move {
+                match e.switches.request.as_str() {
+                    "panic" => return panicking(e),
+                    "hang" => ctx.race(std::future::pending()).await?,
+                    "stop" => super::start::stop(),
+                    _ => {}
+                }
+                e.info()
+            })
+        }),
         Row::new("memory", "A value in the instance's memory.")
             .field("value", FieldType::String, "The value.")
             .on(Operation::Read, |e, _, _| {
@@ -75,7 +84,9 @@ pub(super) fn table() -> Table<Fault> {
         on_read_and_write(Row::new("exit", "Ends the process.").any_field(), |_, _| {
             std::process::exit(7)
         }),
-        on_read_and_write(Row::new("panic", "Panics.").any_field(), panicking),
+        on_read_and_write(Row::new("panic", "Panics.").any_field(), |e, _| {
+            panicking(e)
+        }),
         on_read_and_write(
             Row::new("echo", "Answers what was sent.").any_field(),
             |_, call| Ok(Some(Response::data(call.request.data.unwrap_or_default()))),
@@ -128,7 +139,7 @@ fn on_read_and_write(spec: PathSpec<Fault>, answer: fn(&Fault, Call) -> Answer) 
 }
 
 #[expect(clippy::panic, reason = "a test asks for it")]
-fn panicking(_: &Fault, _: Call) -> Answer {
+fn panicking(_: &Fault) -> Answer {
     panic!("fault: panicking as told")
 }
 

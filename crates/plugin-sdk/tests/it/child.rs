@@ -13,11 +13,16 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
 
-/// The binary, which cargo has built because it is an example of this package.
+/// The fault plugin.
 pub(crate) fn binary() -> PathBuf {
+    example("fault-v1")
+}
+
+/// A binary that cargo has built because it is an example of this package.
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
-    folder.join("examples/fault-v1")
+    folder.join("examples").join(name)
 }
 
 /// A plugin process with its own folder.
@@ -26,18 +31,27 @@ pub(crate) struct Plugin {
     pub(crate) line: String,
     pub(crate) folder: PathBuf,
     pub(crate) own: OneTimeIdentity,
-    _stdout: BufReader<ChildStdout>,
+    /// What it prints after its line.
+    pub(crate) stdout: BufReader<ChildStdout>,
+    /// What it has written to stderr.
+    pub(crate) log: PathBuf,
 }
 
 impl Plugin {
     /// Starts it with these variables beside those of a host, and reads its handshake line.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_example("fault-v1", variables).await
+    }
+
+    /// The same of another example.
+    pub(crate) async fn start_example(name: &str, variables: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("lsdk{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let own = OneTimeIdentity::generate(SystemTime::now()).unwrap();
-        let mut child = Command::new(binary())
+        let log = folder.with_extension("log");
+        let mut child = Command::new(example(name))
             .env(BACKEND_COOKIE.0, BACKEND_COOKIE.1)
             .env(env::PROTOCOL_VERSIONS, "5")
             .env(env::CLIENT_CERT, own.certificate_pem())
@@ -45,7 +59,7 @@ impl Plugin {
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -57,7 +71,8 @@ impl Plugin {
             line,
             folder,
             own,
-            _stdout: stdout,
+            stdout,
+            log,
         }
     }
 
@@ -92,5 +107,6 @@ impl Plugin {
 impl Drop for Plugin {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_file(&self.log);
     }
 }

@@ -1,10 +1,12 @@
-//! After the handshake: probe, metadata mode, operations that it does not know, and the end.
+//! After the handshake: probe, metadata mode, panics, logs, operations that it does not know, and the end.
 
 use std::time::Duration;
 
 use linchpin_goplugin::host::{Error, Instance};
 use linchpin_plugin_sdk::model::{Operation, PluginType, Request};
 use rustix::process::Signal;
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
 
 use crate::child::Plugin;
 use crate::views::probe;
@@ -25,7 +27,7 @@ async fn info(instance: &Instance) -> String {
 }
 
 #[tokio::test]
-async fn p5_a_probe_succeeds_and_finds_type_and_version() {
+async fn p05_a_probe_succeeds_and_finds_type_and_version() {
     let plugin = Plugin::start(&[]).await;
     let host = plugin.connect().await;
     assert!(host.multiplexing_supported().await.unwrap());
@@ -38,7 +40,23 @@ async fn p5_a_probe_succeeds_and_finds_type_and_version() {
 }
 
 #[tokio::test]
-async fn p6_one_that_is_not_multiplexed_works_with_an_id_as_well() {
+async fn p05_the_example_plugin_is_set_up_without_configuration_and_storage() {
+    let plugin = Plugin::start_example("greeter", &[]).await;
+    let host = plugin.connect().await;
+    let instance = host.setup(probe()).await.unwrap();
+    assert_eq!(
+        instance.plugin_type().await.unwrap(),
+        Some(PluginType::Secret)
+    );
+    assert_eq!(instance.special_paths().await.unwrap().root, ["config"]);
+    assert_eq!(
+        instance.version().await.unwrap(),
+        linchpin_plugin_sdk::version!()
+    );
+}
+
+#[tokio::test]
+async fn p06_one_that_is_not_multiplexed_works_with_an_id_as_well() {
     let plugin = Plugin::start(&[("FAULT_MULTIPLEX", "off")]).await;
     let host = plugin.connect().await;
     assert!(!host.multiplexing_supported().await.unwrap());
@@ -56,8 +74,16 @@ async fn p13_metadata_mode_answers_what_it_is_and_does_no_work() {
     let instance = host.setup(probe()).await.unwrap();
     instance.special_paths().await.unwrap();
     assert_eq!(instance.version().await.unwrap(), "v1.0.0");
-    let refused = instance.initialize().await.unwrap_err();
-    assert!(refused.to_string().contains("metadata mode"), "{refused}");
+    let asked = request(Operation::Read, "info");
+    for refused in [
+        instance.initialize().await.unwrap_err(),
+        instance.handle_request(&asked).await.unwrap_err(),
+        instance.existence_check(&asked).await.unwrap_err(),
+        instance.invalidate_key("x").await.unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains("metadata mode"), "{refused}");
+    }
+    instance.cleanup().await.unwrap();
 }
 
 #[tokio::test]
@@ -79,7 +105,57 @@ async fn p16_unknown_paths_and_operations_are_said_to_be_unsupported() {
 }
 
 #[tokio::test]
-async fn p8_shutdown_ends_it_with_status_zero_and_its_socket_goes() {
+async fn p10_a_panic_is_an_error_with_a_text_and_the_process_goes_on() {
+    let mut plugin = Plugin::start(&[]).await;
+    let host = plugin.connect().await;
+    let instance = host.setup(probe()).await.unwrap();
+    let asked = request(Operation::Read, "panic");
+    for _ in 0..3 {
+        let outcome = instance.handle_request(&asked).await;
+        let Err(Error::Plugin(error)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(error.message.contains("panicked"), "{error}");
+        assert!(info(&instance).await.contains("v1.0.0"));
+    }
+    assert!(plugin.child.try_wait().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn p14_logs_are_json_lines_on_stderr_and_nothing_is_on_stdout() {
+    let mut plugin = Plugin::start(&[]).await;
+    let host = plugin.connect().await;
+    let instance = host.setup(probe()).await.unwrap();
+    // The panic's record, and the one about the request that it ended.
+    let asked = request(Operation::Read, "panic");
+    instance.handle_request(&asked).await.unwrap_err();
+    host.shutdown(Duration::from_secs(2)).await;
+    let mut printed = Vec::new();
+    plugin.stdout.read_to_end(&mut printed).await.unwrap();
+    assert!(printed.is_empty(), "{printed:?}");
+    plugin.child.wait().await.unwrap();
+    let text = std::fs::read_to_string(&plugin.log).unwrap();
+    let records: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect();
+    assert!(records.len() >= 2, "{text}");
+    for record in &records {
+        for key in ["@level", "@message", "@module", "@timestamp"] {
+            assert!(record[key].is_string(), "{record}");
+        }
+    }
+    let panicked = records
+        .iter()
+        .find(|record| record["@module"] == "panic")
+        .unwrap();
+    assert_eq!(panicked["@level"], "error");
+    assert_eq!(panicked["@message"], "panicked: fault: panicking as told");
+    assert!(panicked["place"].as_str().unwrap().contains("paths.rs"));
+}
+
+#[tokio::test]
+async fn p08_shutdown_ends_it_with_status_zero_and_its_socket_goes() {
     let mut plugin = Plugin::start(&[]).await;
     let host = plugin.connect().await;
     let _instance = host.setup(probe()).await.unwrap();
@@ -90,7 +166,7 @@ async fn p8_shutdown_ends_it_with_status_zero_and_its_socket_goes() {
 }
 
 #[tokio::test]
-async fn p9_sigint_is_ignored_and_sigterm_ends_it() {
+async fn p09_sigint_is_ignored_and_sigterm_ends_it() {
     let mut plugin = Plugin::start(&[]).await;
     let host = plugin.connect().await;
     plugin.signal(Signal::INT);
@@ -103,14 +179,10 @@ async fn p9_sigint_is_ignored_and_sigterm_ends_it() {
 }
 
 #[tokio::test]
-async fn a_panic_and_an_exit_inside_a_request_are_told_apart() {
+async fn an_exit_inside_a_request_is_a_loss_that_may_have_been_delivered() {
     let mut plugin = Plugin::start(&[]).await;
     let host = plugin.connect().await;
     let instance = host.setup(probe()).await.unwrap();
-    let panicked = instance
-        .handle_request(&request(Operation::Read, "panic"))
-        .await;
-    assert!(matches!(panicked, Err(Error::Plugin(_))), "{panicked:?}");
     let exited = instance
         .handle_request(&request(Operation::Read, "exit"))
         .await;

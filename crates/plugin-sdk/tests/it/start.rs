@@ -15,7 +15,7 @@ fn by_hand(variables: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn p1_started_by_hand_it_says_that_it_is_a_plugin() {
+fn p01_started_by_hand_it_says_that_it_is_a_plugin() {
     for variables in [&[][..], &[DATABASE_COOKIE][..]] {
         let output = by_hand(variables);
         assert_eq!(output.status.code(), Some(1));
@@ -26,14 +26,14 @@ fn p1_started_by_hand_it_says_that_it_is_a_plugin() {
 }
 
 #[test]
-fn without_the_hosts_certificate_it_refuses_to_serve() {
+fn p02_without_the_hosts_certificate_there_is_no_line() {
     let output = by_hand(&[BACKEND_COOKIE]);
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
 }
 
 #[tokio::test]
-async fn p2_the_line_has_six_fields_and_a_seventh_when_asked() {
+async fn p02_the_line_has_six_fields_and_a_seventh_when_asked() {
     let plugin = Plugin::start(&[]).await;
     let fields: Vec<&str> = plugin.line.trim_end_matches('\n').split('|').collect();
     let [core, app, network, address, protocol, certificate] = fields.as_slice() else {

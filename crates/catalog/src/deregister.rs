@@ -17,8 +17,19 @@ pub enum InUse {
     Refuse,
 }
 
+/// What a delete does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deregistration<'c> {
+    /// The entry that goes; `None` when there is nothing to do, which is a success.
+    pub entry: Option<&'c Arc<PluginEntry>>,
+    /// What the caller should know who may have meant something else: that the only version there is
+    /// goes, or that nothing goes although the name has versions. A name that is not registered is
+    /// silence: clean-ups ask for that.
+    pub note: Option<String>,
+}
+
 impl Catalog {
-    /// The entry that a delete removes; `None` when there is nothing to do, which is a success.
+    /// What a delete removes (plugin-lifecycle §2.6).
     ///
     /// `version` is the query parameter: `None` when it is absent, which addresses the unversioned
     /// entry alone (plugin-lifecycle §0.1). An empty one, as clients send it that were given no
@@ -32,7 +43,7 @@ impl Catalog {
         plugin_type: PluginType,
         name: &str,
         version: Option<&str>,
-    ) -> Result<Option<&Arc<PluginEntry>>, Error> {
+    ) -> Result<Deregistration<'_>, Error> {
         if name.is_empty() {
             return Err(Error::MissingName);
         }
@@ -48,14 +59,23 @@ impl Catalog {
             name: name.to_owned(),
             version: parsed,
         };
-        let Some(entry) = self.entry(&id).or_else(|| {
-            // A built-in of this name is what the read answers; then nothing is removed.
-            let has_builtin = self.builtin(plugin_type, name).is_some();
-            (!is_exact && !has_builtin)
-                .then(|| self.only_version(plugin_type, name))
-                .flatten()
-        }) else {
-            return Ok(None);
+        let (entry, note) = match self.entry(&id) {
+            Some(entry) => (entry, None),
+            None => {
+                // A built-in of this name is what the read answers; then nothing is removed.
+                let has_builtin = self.builtin(plugin_type, name).is_some();
+                let only = (!is_exact && !has_builtin)
+                    .then(|| self.only_version(plugin_type, name))
+                    .flatten();
+                let Some(only) = only else {
+                    return Ok(Deregistration {
+                        entry: None,
+                        note: self.nothing_removed(&id),
+                    });
+                };
+                let note = warnings::only_version_removed(&EntryId::of(only));
+                (only, Some(note))
+            }
         };
         match (&entry.version, self.pin(plugin_type, name)) {
             (Some(version), Some(pinned)) if version == pinned => Err(Error::DeletePinned {
@@ -63,7 +83,10 @@ impl Catalog {
                 name: name.to_owned(),
                 version: Box::new(version.clone()),
             }),
-            _ => Ok(Some(entry)),
+            _ => Ok(Deregistration {
+                entry: Some(entry),
+                note,
+            }),
         }
     }
 
@@ -71,6 +94,16 @@ impl Catalog {
         let mut versioned = self.versioned(plugin_type, name);
         let only = versioned.next()?;
         versioned.next().is_none().then_some(only)
+    }
+
+    /// What to say when this is not registered and others of its name are.
+    fn nothing_removed(&self, id: &EntryId) -> Option<String> {
+        let entries = self.entries();
+        let versions: Vec<&str> = entries
+            .filter(|entry| entry.plugin_type == id.plugin_type && entry.name == id.name)
+            .map(|entry| entry.version_text())
+            .collect();
+        (!versions.is_empty()).then(|| warnings::nothing_removed(id, &versions))
     }
 }
 

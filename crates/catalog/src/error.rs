@@ -55,7 +55,9 @@ pub enum Error {
     #[error("specifying oci_image is currently only supported on Linux")]
     ImageNeedsLinux,
     /// A container image on a server that runs none.
-    #[error("oci_image is not supported: this server does not run container plugins")]
+    #[error(
+        "unable to run plugin: this server does not run container plugins: place the binary in the plugin directory and register it with sha256 and command"
+    )]
     ImageUnsupported,
     /// A runtime that is not registered.
     #[error(
@@ -64,6 +66,29 @@ pub enum Error {
     UnknownRuntime {
         /// Its name.
         runtime: String,
+    },
+    /// A runtime without a name.
+    #[error("missing plugin runtime name")]
+    MissingRuntimeName,
+    /// A runtime with less CPU than none.
+    #[error("runtime cpu in nanos cannot be negative")]
+    NegativeCpu,
+    /// A runtime with less memory than none.
+    #[error("runtime memory in bytes cannot be negative")]
+    NegativeMemory,
+    /// There is no such runtime to remove.
+    #[error("plugin runtime not found")]
+    RuntimeNotFound,
+    /// A runtime that entries refer to.
+    #[error(
+        "unable to delete {runtime:?} runtime. Registered plugins=[{}] are referencing it.",
+        plugins.join(" ")
+    )]
+    RuntimeReferenced {
+        /// Its name.
+        runtime: String,
+        /// The names of these plugins, sorted, each once.
+        plugins: Vec<String>,
     },
     /// Arguments in `command` and in `args`.
     #[error("must not specify args in command and args field")]
@@ -117,6 +142,16 @@ pub enum Error {
         /// The plugin's name.
         name: String,
     },
+    /// A version would become something else, and the configuration says that versions do not change.
+    #[error(
+        "{plugin} is registered with another {field}, and versions do not change here (immutable_versions): register the new one under a version of its own, or deregister this one first"
+    )]
+    Immutable {
+        /// The entry in words.
+        plugin: String,
+        /// `sha256`, `command` or `oci_image`.
+        field: &'static str,
+    },
     /// The process says that it is another version.
     #[error(
         "plugin version mismatch: {name} reported version ({reported}) did not match requested version ({requested})"
@@ -162,7 +197,9 @@ pub enum Error {
         version: Box<PluginVersion>,
     },
     /// The entry is in use and the configuration says to refuse.
-    #[error("cannot delete {plugin}: it is in use by {mounts}")]
+    #[error(
+        "cannot delete {plugin}: it is in use by {mounts}: disable them or move them to another version first (deregister_in_use is \"refuse\")"
+    )]
     DeleteInUse {
         /// The entry in words.
         plugin: String,
@@ -268,6 +305,7 @@ impl Error {
             | Error::OutsideDirectory
             | Error::UnknownType { .. }
             | Error::ReportedVersion(_)
+            | Error::RuntimeNotFound
             | Error::DeletePinned { .. }
             | Error::NoPin => Shape::Wrapped,
             _ => Shape::Plain,

@@ -11,6 +11,7 @@
 //! | what is there? | [`Catalog::lookup`], [`Catalog::read`], [`Catalog::names`], [`Catalog::detailed`] |
 //! | may this be registered? | [`Registration::check`], then [`Draft::complete`] |
 //! | what does this delete remove? | [`Catalog::deregister`] |
+//! | which runtimes of container plugins are there, may this one go? | [`Runtime`], [`Catalog::check_runtime_removal`] |
 //! | which version does a mount store, and run? | [`Catalog::choose`], [`Catalog::run`] |
 //! | join a running generation, or start one? | [`joining`] |
 //! | which mounts may move now? | [`Rollout`] |
@@ -22,14 +23,18 @@ pub mod name;
 mod pin;
 mod registration;
 mod rollout;
+mod runtime;
 mod selection;
 mod snapshot;
 pub mod warnings;
 
-pub use deregister::{InUse, check_in_use};
+pub use deregister::{Deregistration, InUse, check_in_use};
 pub use error::{Error, Shape};
 pub use pin::Pin;
-pub use registration::{Containers, Draft, Facts, Registration, check_entry, check_reported};
+pub use registration::{
+    Containers, Draft, Facts, Registration, check_entry, check_overwrite, check_reported,
+};
 pub use rollout::Rollout;
+pub use runtime::Runtime;
 pub use selection::{is_wired, without_alias};
 pub use snapshot::{Builtin, Catalog, Detail, EntryId, Read, Resolved};

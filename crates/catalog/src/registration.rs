@@ -1,7 +1,7 @@
 //! Registration: from what a caller wrote to an entry (plugin-lifecycle §2.5).
 //!
 //! Two steps, because the file is looked at and run in between: [`Registration::check`] does rows 1
-//! to 13 of the specification's table, in its order; then the caller resolves the command's path
+//! to 13 of the specification's table, in its order, and row 19 where no container can run; then the caller resolves the command's path
 //! (rows 14 and 15) and runs the file once, and [`Draft::complete`] does rows 16 to 18.
 
 use crate::snapshot::parse_version;
@@ -122,7 +122,7 @@ pub struct Draft {
 }
 
 impl Registration {
-    /// Rows 1 to 13 of the table in plugin-lifecycle §2.5, in this order.
+    /// Rows 1 to 13 of the table in plugin-lifecycle §2.5, in this order, and row 19.
     ///
     /// # Errors
     /// The first row that applies.
@@ -174,6 +174,7 @@ impl Registration {
         };
         check_location(&entry, facts)?;
         check_strings(&entry, facts)?;
+        check_image_runs(&entry, facts)?;
         Ok(Draft {
             plugin_type: self.plugin_type,
             entry,
@@ -269,23 +270,54 @@ pub fn check_reported(entry: &PluginEntry, reported: &str) -> Result<(), Error> 
 }
 
 /// The checks that every new generation repeats, since storage may have been restored or edited
-/// (plugin-protocol §2.6). The command's file is the caller's to check.
+/// (plugin-protocol §2.6). The command's file is the caller's to check; a runtime means something to
+/// container plugins only, which are refused where none can run.
 ///
 /// # Errors
-/// The first that applies, in the order of registration.
+/// The first that applies.
 pub fn check_entry(entry: &PluginEntry, facts: &Facts<'_>) -> Result<(), Error> {
-    check_container(&entry.oci_image, &entry.runtime, facts)?;
+    check_image_runs(entry, facts)?;
     check_location(entry, facts)?;
     check_strings(entry, facts)
 }
 
+/// What an overwrite may change where versions do not change (`immutable_versions`, plugin-lifecycle
+/// §11 item 17): neither the digest nor what is run. An entry without a version names no artefact
+/// for good, so it may be anything anew.
+///
+/// # Errors
+/// [`Error::Immutable`].
+pub fn check_overwrite(before: &PluginEntry, after: &PluginEntry) -> Result<(), Error> {
+    if before.version.is_none() {
+        return Ok(());
+    }
+    let changed = [
+        ("sha256", before.sha256 != after.sha256),
+        ("command", before.command != after.command),
+        ("oci_image", before.oci_image != after.oci_image),
+    ];
+    match changed.into_iter().find(|(_, is_changed)| *is_changed) {
+        Some((field, _)) => Err(Error::Immutable {
+            plugin: crate::EntryId::of(before).to_string(),
+            field,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a container image can be run at all: the last row of the table.
+fn check_image_runs(entry: &PluginEntry, facts: &Facts<'_>) -> Result<(), Error> {
+    match facts.containers {
+        _ if entry.oci_image.is_empty() => Ok(()),
+        Containers::Supported => Ok(()),
+        Containers::NotLinux => Err(Error::ImageNeedsLinux),
+        Containers::Unsupported => Err(Error::ImageUnsupported),
+    }
+}
+
 fn check_container(oci_image: &str, runtime: &str, facts: &Facts<'_>) -> Result<(), Error> {
-    if !oci_image.is_empty() {
-        match facts.containers {
-            Containers::Supported => {}
-            Containers::NotLinux => return Err(Error::ImageNeedsLinux),
-            Containers::Unsupported => return Err(Error::ImageUnsupported),
-        }
+    if !oci_image.is_empty() && facts.containers == Containers::NotLinux {
+        return Err(Error::ImageNeedsLinux);
     }
     if !runtime.is_empty() && !facts.runtimes.iter().any(|known| known == runtime) {
         return Err(Error::UnknownRuntime {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::{Error, Pin, warnings};
+use crate::{Error, Pin, Runtime, warnings};
 use linchpin_model::{DeprecationStatus, PluginEntry, PluginType, PluginVersion, Sha256};
 
 /// An engine that is compiled in. Its version is fixed by the build (plugin-lifecycle §1.4).
@@ -113,6 +113,7 @@ pub struct Catalog {
     has_directory: bool,
     entries: BTreeMap<EntryId, Arc<PluginEntry>>,
     pins: BTreeMap<(PluginType, String), PluginVersion>,
+    runtimes: BTreeMap<String, Runtime>,
 }
 
 impl Catalog {
@@ -127,6 +128,31 @@ impl Catalog {
             has_directory,
             ..Self::default()
         }
+    }
+
+    /// The catalog with all of these besides what it has: one copy of it, however many they are. A
+    /// later one replaces an earlier one of the same id.
+    #[must_use]
+    pub fn with_all(
+        &self,
+        entries: impl IntoIterator<Item = PluginEntry>,
+        pins: impl IntoIterator<Item = Pin>,
+        runtimes: impl IntoIterator<Item = Runtime>,
+    ) -> Self {
+        let mut next = self.clone();
+        next.entries.extend(
+            entries
+                .into_iter()
+                .map(|entry| (EntryId::of(&entry), Arc::new(entry))),
+        );
+        next.pins.extend(
+            pins.into_iter()
+                .map(|pin| ((pin.plugin_type, pin.name), pin.version)),
+        );
+        let runtimes = runtimes.into_iter();
+        next.runtimes
+            .extend(runtimes.map(|runtime| (runtime.name.clone(), runtime)));
+        next
     }
 
     /// The catalog after a registration. Replaces the entry of the same id.
@@ -159,6 +185,31 @@ impl Catalog {
         let mut next = self.clone();
         next.pins.remove(&(plugin_type, name.to_owned()));
         next
+    }
+
+    /// The catalog after a runtime was registered. Replaces the one of the same name.
+    #[must_use]
+    pub fn with_runtime(&self, runtime: Runtime) -> Self {
+        self.with_all([], [], [runtime])
+    }
+
+    /// The catalog after a runtime was removed.
+    #[must_use]
+    pub fn without_runtime(&self, name: &str) -> Self {
+        let mut next = self.clone();
+        next.runtimes.remove(name);
+        next
+    }
+
+    /// The runtime of this name.
+    #[must_use]
+    pub fn runtime(&self, name: &str) -> Option<&Runtime> {
+        self.runtimes.get(name)
+    }
+
+    /// All runtimes, by name.
+    pub fn runtimes(&self) -> impl Iterator<Item = &Runtime> {
+        self.runtimes.values()
     }
 
     /// The entry registered under exactly this id, visible or not.

@@ -23,6 +23,35 @@ pub fn only_version(id: &EntryId) -> String {
     format!("no version was given; this is {id}, the only one registered")
 }
 
+/// A delete without a version removed the only one there was (terraform.md §4).
+#[must_use]
+pub fn only_version_removed(id: &EntryId) -> String {
+    format!("no version was given; {id}, the only one registered, was removed")
+}
+
+/// A delete removed nothing although its name has entries (plugin-lifecycle §11 item 13). `versions`
+/// are theirs, an empty one for the unversioned entry.
+#[must_use]
+pub fn nothing_removed(id: &EntryId, versions: &[&str]) -> String {
+    let what = match &id.version {
+        Some(_) => format!("{id} is not registered"),
+        None => format!("there is no {id} without a version"),
+    };
+    let versions: Vec<String> = versions.iter().map(|version| in_words(version)).collect();
+    format!(
+        "nothing was removed: {what}; name one in the query parameter version (-version on the command line). Available versions: {}",
+        versions.join(", ")
+    )
+}
+
+/// A runtime at an entry that runs no container (plugin-lifecycle §6).
+#[must_use]
+pub fn runtime_unused(runtime: &str) -> String {
+    format!(
+        "runtime {runtime:?} has no effect: it is for container plugins, and this entry has no oci_image"
+    )
+}
+
 /// An entry in use was overwritten (plugin-lifecycle §2.5 f). `changed` says whether the new entry
 /// differs from the old one at all.
 #[must_use]
@@ -77,7 +106,7 @@ pub fn file_unreadable(id: &EntryId, path: &str, reason: &str) -> String {
 pub fn deregistered_in_use(id: &EntryId, mounts: &[String]) -> String {
     let mounts = list(mounts);
     format!(
-        "{id} is in use by {mounts}: they keep running it, but cannot be reloaded until they are given another version"
+        "{id} is in use by {mounts}: they keep running it, but cannot be reloaded until they are given another version (tune plugin_version, or set a pin)"
     )
 }
 
@@ -85,18 +114,24 @@ pub fn deregistered_in_use(id: &EntryId, mounts: &[String]) -> String {
 #[must_use]
 pub fn tuned_not_reloaded(mount: &str, stored: &str, running: &str) -> String {
     format!(
-        "{mount} is now configured to run {} and still runs {}: reload it to make the change effective",
+        "{mount} is now configured to run {} and still runs {}: reload it to make the change effective (sys/plugins/reload/backend with mounts={mount})",
         in_words(stored),
         in_words(running)
     )
 }
 
-/// A pin was set and these mounts still run another version (plugin-lifecycle §11 item 9).
+/// A pin was set and these mounts still run another version (plugin-lifecycle §11 item 9), each
+/// with the version that it runs.
 #[must_use]
-pub fn pinned_not_reloaded(id: &EntryId, mounts: &[String]) -> String {
-    let mounts = list(mounts);
+pub fn pinned_not_reloaded(id: &EntryId, mounts: &[(String, String)]) -> String {
+    let with_version =
+        |(mount, running): &(String, String)| format!("{mount} ({})", in_words(running));
+    let mounts: Vec<String> = mounts.iter().map(with_version).collect();
     format!(
-        "{id} is pinned, and these mounts run another version until they are reloaded: {mounts}"
+        "{id} is pinned, and these mounts run another version until they are reloaded (sys/plugins/reload/{}/{}): {}",
+        id.plugin_type,
+        id.name,
+        list(&mounts)
     )
 }
 

@@ -8,6 +8,7 @@
 mod check;
 mod disable;
 mod enable;
+mod erase;
 mod remount;
 mod table;
 mod tune;

@@ -10,18 +10,21 @@
 //! | file | what it is |
 //! |---|---|
 //! | `stored` | the catalog's records: read, kept when they are not understood, written |
-//! | `register`, `deregister`, `pins` | one operation each |
+//! | `register`, `deregister`, `pins`, `runtimes` | one operation each |
+//! | `legacy` | plugins from before there were types |
 
 mod deregister;
+mod legacy;
 mod pins;
 mod register;
+mod runtimes;
 mod stored;
 
 use crate::store::Store;
 use crate::view::Change;
 use crate::{Core, Settings};
 use arc_swap::ArcSwap;
-use linchpin_catalog::{Builtin, Catalog, EntryId, Pin, Registration};
+use linchpin_catalog::{Builtin, Catalog, EntryId, Pin, Registration, Runtime, warnings};
 use linchpin_engine::{Context, Error, Fleet, Shape, StorageError};
 use linchpin_model::{PluginEntry, PluginType};
 use std::sync::Arc;
@@ -36,6 +39,8 @@ pub(crate) struct Plugins {
     empty: Catalog,
     /// One writer at a time; it alone knows under which keys the entries are stored.
     writer: Mutex<Places>,
+    /// Where plugins without a type were found.
+    untyped: Vec<String>,
     store: Store,
     fleet: Arc<dyn Fleet>,
     settings: Settings,
@@ -46,7 +51,7 @@ pub(crate) struct Plugins {
 pub(crate) type Users<'a> = &'a (dyn Fn(&EntryId) -> Vec<String> + Sync);
 
 impl Plugins {
-    /// Reads what is stored below `core/plugin-catalog/`. A record that is not understood is kept,
+    /// Reads what is stored of plugins, pins and runtimes. A record that is not understood is kept,
     /// reported in the log and not used; it never keeps the server from starting.
     ///
     /// # Errors
@@ -63,6 +68,7 @@ impl Plugins {
             catalog: ArcSwap::from_pointee(stored.catalog),
             empty,
             writer: Mutex::new(stored.places),
+            untyped: stored.untyped,
             store,
             fleet,
             settings,
@@ -183,8 +189,50 @@ impl Core {
     ) -> Result<Vec<String>, Error> {
         let entry = self.plugins.pin(ctx, plugin_type, name, version).await?;
         let unreadable = self.plugins.file_warning(&entry).await;
-        let behind = pins::behind(&EntryId::of(&entry), &self.mounts(plugin_type));
+        let id = EntryId::of(&entry);
+        let pending = pins::pending(&id, &self.mounts(plugin_type));
+        let behind = (!pending.is_empty()).then(|| warnings::pinned_not_reloaded(&id, &pending));
         Ok(unreadable.into_iter().chain(behind).collect())
+    }
+
+    /// The mounts that a pin does not run on yet, by full path, each with the version that it runs
+    /// (plugin-lifecycle §11 item 9).
+    #[must_use]
+    pub fn pending_mounts(&self, pin: &Pin) -> Vec<(String, String)> {
+        let id = EntryId {
+            plugin_type: pin.plugin_type,
+            name: pin.name.clone(),
+            version: Some(pin.version.clone()),
+        };
+        pins::pending(&id, &self.mounts(pin.plugin_type))
+    }
+
+    /// Registers a runtime of container plugins, or replaces the one of its name (plugin-lifecycle §6).
+    ///
+    /// # Errors
+    /// A limit below zero; the store's.
+    ///
+    /// # Cancel safety
+    /// As [`Core::register`].
+    pub async fn register_runtime(&self, ctx: &Context, runtime: Runtime) -> Result<(), Error> {
+        self.plugins.register_runtime(ctx, runtime).await
+    }
+
+    /// Removes a runtime of container plugins.
+    ///
+    /// # Errors
+    /// There is none of this name, or entries refer to it; the store's.
+    ///
+    /// # Cancel safety
+    /// As [`Core::register`].
+    pub async fn remove_runtime(&self, ctx: &Context, name: &str) -> Result<(), Error> {
+        self.plugins.remove_runtime(ctx, name).await
+    }
+
+    /// Learns the types of plugins that were stored without one. It waits for them to run.
+    pub(crate) async fn upgrade_untyped_plugins(&self) {
+        let ctx = Context::internal(self.stopping.child_token());
+        self.plugins.upgrade_untyped(&ctx).await;
     }
 
     /// Removes a pin; that there is none is a success (plugin-lifecycle §3.4).

@@ -21,6 +21,10 @@ pub struct Settings {
     pub max_surge: usize,
     /// What deregistering an entry in use does (`deregister_in_use`).
     pub deregister_in_use: InUse,
+    /// Whether an overwrite may not change what a version is (`immutable_versions`).
+    pub immutable_versions: bool,
+    /// Whether pins are behind sudo (`pin_requires_sudo`).
+    pub pin_requires_sudo: bool,
     /// Variables that an entry's `env` may set although they load code (`plugin_env_allow`).
     pub plugin_env_allow: Vec<String>,
     /// Whether a plugin directory is configured.
@@ -51,6 +55,8 @@ impl Default for Settings {
             retire_wait: Duration::from_secs(5),
             max_surge: 2 * cores,
             deregister_in_use: InUse::Warn,
+            immutable_versions: false,
+            pin_requires_sudo: false,
             plugin_env_allow: Vec::new(),
             has_plugin_directory: false,
             default_lease_ttl: MONTH,

@@ -107,6 +107,9 @@ impl Core {
             core.stopping.child_token(),
         );
         core.node.store(Arc::new(Node::new([system])));
+        let upgrading = Arc::clone(&core);
+        core.work
+            .spawn(async move { upgrading.upgrade_untyped_plugins().await });
         core.work.spawn(background::run(
             Arc::downgrade(&core),
             core.settings.rollback_interval,

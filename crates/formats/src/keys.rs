@@ -34,6 +34,8 @@ pub const LOCAL_AUDIT: &str = "core/local-audit";
 
 /// Everything below belongs to the plugin catalog.
 pub const PLUGIN_CATALOG: &str = "core/plugin-catalog/";
+/// Everything below is a runtime of container plugins, under its type.
+pub const RUNTIME_CATALOG: &str = "core/plugin-runtime-catalog/";
 
 /// Keys that are written around the barrier: in the clear, under the unseal key or under the root key (§2.2).
 pub const OUTSIDE_BARRIER: [&str; 9] = [
@@ -58,6 +60,12 @@ pub fn engine_data(uuid: &str) -> String {
 #[must_use]
 pub fn auth_data(uuid: &str) -> String {
     format!("auth/{uuid}/")
+}
+
+/// Where a runtime of container plugins is kept.
+#[must_use]
+pub fn runtime(name: &str) -> String {
+    format!("{RUNTIME_CATALOG}container/{name}")
 }
 
 /// What a key below [`PLUGIN_CATALOG`] names.

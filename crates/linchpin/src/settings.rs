@@ -11,7 +11,7 @@ use std::time::Duration;
 use linchpin_core::GateLimits;
 use linchpin_crypto::{Secret, random};
 use linchpin_plugin_host::launch::Containment;
-use linchpin_plugin_host::settings::{PluginBlock, RestartSettings};
+use linchpin_plugin_host::settings::{FilePermissions, PluginBlock, RestartSettings};
 use linchpin_telemetry::{Format, Level};
 
 use crate::arguments::ServerFlags;
@@ -73,11 +73,6 @@ pub(crate) enum Error {
     /// No place to listen on.
     #[error("cannot listen on {0:?}: use HOST:PORT, such as {LISTEN}")]
     Address(String),
-    /// Silently leaving out a check of permissions would be worse than not starting.
-    #[error(
-        "ENABLE_FILE_PERMISSIONS_CHECK is set, and this release does not have the check yet: unset it to start without"
-    )]
-    PermissionCheck,
     /// Leases that would outlive their maximum.
     #[error("default_lease_ttl is longer than max_lease_ttl")]
     LeaseTtl,
@@ -100,10 +95,7 @@ pub(crate) fn resolve(
     };
     config.apply_environment(&look)?;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    warnings.extend(not_yet(&config));
-    if config.plugins.check_file_permissions {
-        return Err(Error::PermissionCheck);
-    }
+    warnings.extend(without_effect(&config));
     if config.default_lease_ttl > config.max_lease_ttl {
         return Err(Error::LeaseTtl);
     }
@@ -157,8 +149,8 @@ fn address(listen: &str) -> Result<String, Error> {
     }
 }
 
-/// Settings that are read and have nothing behind them yet.
-fn not_yet(config: &Config) -> Vec<String> {
+/// Settings that are read and change nothing.
+fn without_effect(config: &Config) -> Vec<String> {
     let (said, usual) = (&config.limits, Limits::default());
     let mut warnings = Vec::new();
     for (key, changed) in [
@@ -178,6 +170,15 @@ fn not_yet(config: &Config) -> Vec<String> {
         if changed {
             warnings.push(format!("{key} is not enforced by this release"));
         }
+    }
+    let plugins = &config.plugins;
+    let names_owner_or_mode = plugins.file_uid != 0 || plugins.file_permissions.is_some();
+    if names_owner_or_mode && !plugins.check_file_permissions {
+        warnings.push(
+            "plugin_file_uid and plugin_file_permissions have no effect: the check is off, \
+             and VAULT_ENABLE_FILE_PERMISSIONS_CHECK=true switches it on"
+                .to_owned(),
+        );
     }
     if config.listeners.len() > 1 {
         warnings.push(
@@ -201,6 +202,8 @@ fn core(config: &Config) -> linchpin_core::Settings {
         retire_wait: plugins.retire_timeout,
         max_surge: plugins.max_surge,
         deregister_in_use: plugins.deregister_in_use,
+        immutable_versions: plugins.immutable_versions,
+        pin_requires_sudo: plugins.pin_requires_sudo,
         plugin_env_allow: plugins.env_allow.clone(),
         has_plugin_directory: plugins.directory.is_some(),
         default_lease_ttl: config.default_lease_ttl,
@@ -239,7 +242,10 @@ fn plugins(said: &PluginSettings) -> linchpin_plugin_host::Settings {
         start_wait: said.start_wait,
         calls_in_flight: said.calls_in_flight,
         health_interval: said.health_interval,
-        file_permissions: None,
+        file_permissions: said.check_file_permissions.then_some(FilePermissions {
+            uid: Some(said.file_uid),
+            mode: said.file_permissions,
+        }),
         restart: RestartSettings {
             first_pause: said.respawn_backoff_min,
             longest_pause: said.respawn_backoff_max,

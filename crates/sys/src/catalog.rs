@@ -20,7 +20,10 @@ pub(crate) fn rows() -> Vec<PathSpec<System>> {
     vec![
         PathSpec::<System>::new("plugins/catalog/?", "List every plugin and its versions.")
             .on(Operation::Read, |sys, _ctx, _call| {
-                Box::pin(async move { sys.list_catalog() })
+                Box::pin(async move { sys.list_catalog(false) })
+            })
+            .on(Operation::List, |sys, _ctx, _call| {
+                Box::pin(async move { sys.list_catalog(true) })
             }),
         PathSpec::<System>::new(
             "plugins/catalog/{type:auth|database|secret}/?",
@@ -146,8 +149,16 @@ fn registration(plugin_type: Option<PluginType>, fields: &Fields) -> Registratio
 }
 
 impl System {
-    fn list_catalog(&self) -> Answer {
-        answer(&Listing::of(&self.core()?.catalog()))
+    /// A list is answered like a read, and says besides which types can be listed by themselves
+    /// (plugin-lifecycle §11 item 7).
+    fn list_catalog(&self, is_list: bool) -> Answer {
+        let catalog = self.core()?.catalog();
+        let listing = Listing::of(&catalog);
+        answer(&if is_list {
+            listing.with_keys()
+        } else {
+            listing
+        })
     }
 
     fn list_names(&self, call: &Call) -> Answer {

@@ -6,8 +6,10 @@ use linchpin_catalog::{Catalog, EntryId, InUse, Shape, check_in_use};
 /// What goes: `name@version`, `nothing`, or the error's text.
 fn delete(catalog: &Catalog, name: &str, version: Option<&str>) -> String {
     match catalog.deregister(SECRET, name, version) {
-        Ok(None) => "nothing".to_owned(),
-        Ok(Some(entry)) => format!("{}@{}", entry.name, entry.version_text()),
+        Ok(delete) => match delete.entry {
+            None => "nothing".to_owned(),
+            Some(entry) => format!("{}@{}", entry.name, entry.version_text()),
+        },
         Err(error) => error.to_string(),
     }
 }
@@ -62,6 +64,48 @@ fn a_delete_removes_what_it_names() {
     }
 }
 
+/// Item 13 of §11; that a name is not there at all is no news (case 24).
+#[test]
+fn better_13_a_delete_that_may_be_meant_otherwise_says_so() {
+    let catalog = catalog(&["tp@1.0.0", "tp@1.1.0", "both", "one@1.0.0", "totp@1.0.0"]);
+    for (name, version, expected) in [
+        (
+            "tp",
+            Some("7.0.0"),
+            "nothing was removed: secret plugin \"tp\" version v7.0.0 is not registered; name one in the query parameter version (-version on the command line). Available versions: v1.0.0, v1.1.0",
+        ),
+        (
+            "tp",
+            None,
+            "nothing was removed: there is no secret plugin \"tp\" without a version; name one in the query parameter version (-version on the command line). Available versions: v1.0.0, v1.1.0",
+        ),
+        (
+            "both",
+            Some("1.0.0"),
+            "nothing was removed: secret plugin \"both\" version v1.0.0 is not registered; name one in the query parameter version (-version on the command line). Available versions: no version",
+        ),
+        (
+            "one",
+            Some(""),
+            "no version was given; secret plugin \"one\" version v1.0.0, the only one registered, was removed",
+        ),
+        ("tp", Some("1.0.0"), ""),
+        ("both", None, ""),
+        ("nope", None, ""),
+        ("nope", Some("1.0.0"), ""),
+        ("kv", None, ""),
+    ] {
+        let delete = catalog.deregister(SECRET, name, version).unwrap();
+        assert_eq!(
+            delete.note.unwrap_or_default(),
+            expected,
+            "{name} {version:?}"
+        );
+    }
+    let totp = catalog.deregister(SECRET, "totp", Some("")).unwrap();
+    assert!(totp.note.unwrap().starts_with("nothing was removed"));
+}
+
 /// Case 35.
 #[test]
 fn a_pinned_version_stays() {
@@ -89,12 +133,12 @@ fn an_entry_in_use_goes_with_a_warning_or_stays() {
     let warning = check_in_use(&id, &mounts, InUse::Warn).unwrap().unwrap();
     assert_eq!(
         warning,
-        "secret plugin \"tp\" version v1.0.0 is in use by m/, n/: they keep running it, but cannot be reloaded until they are given another version"
+        "secret plugin \"tp\" version v1.0.0 is in use by m/, n/: they keep running it, but cannot be reloaded until they are given another version (tune plugin_version, or set a pin)"
     );
     let error = check_in_use(&id, &mounts, InUse::Refuse).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot delete secret plugin \"tp\" version v1.0.0: it is in use by m/, n/"
+        "cannot delete secret plugin \"tp\" version v1.0.0: it is in use by m/, n/: disable them or move them to another version first (deregister_in_use is \"refuse\")"
     );
     assert_eq!(error.shape(), Shape::Plain);
 }
@@ -112,10 +156,8 @@ fn a_text_names_twenty_mounts_and_counts_the_rest() {
 #[test]
 fn deleting_leaves_the_rest() {
     let before = catalog(&["tp@1.0.0", "tp@1.1.0"]);
-    let gone = before
-        .deregister(SECRET, "tp", Some("1.0.0"))
-        .unwrap()
-        .unwrap();
+    let gone = before.deregister(SECRET, "tp", Some("1.0.0")).unwrap();
+    let gone = gone.entry.unwrap();
     let after = before.without_entry(&EntryId::of(gone));
     assert_eq!(
         after

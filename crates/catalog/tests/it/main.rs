@@ -9,6 +9,7 @@ mod pins;
 mod reads;
 mod registration;
 mod rollout;
+mod runtimes;
 mod selection;
 
 use linchpin_catalog::{Builtin, Catalog};

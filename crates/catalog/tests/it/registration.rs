@@ -1,7 +1,9 @@
 //! Registration (plugin-lifecycle §2.5).
 
 use crate::{AUTH, SECRET, entry};
-use linchpin_catalog::{Containers, Facts, Registration, Shape, check_entry, check_reported};
+use linchpin_catalog::{
+    Containers, Facts, Registration, Shape, check_entry, check_overwrite, check_reported,
+};
 use linchpin_model::{Execution, PluginEntry, PluginType};
 
 const SHA: &str = "4d199f0d5427a5b6ba10ac0622ff06bc22c499640263ab2a32eb35f4b565e966";
@@ -89,7 +91,7 @@ fn every_row_has_its_text_and_shape() {
     );
     plain(
         |r| r.oci_image = "registry.example/tp".to_owned(),
-        "oci_image is not supported: this server does not run container plugins",
+        "unable to run plugin: this server does not run container plugins: place the binary in the plugin directory and register it with sha256 and command",
     );
     plain(
         |r| r.args = strings(&["a\0b"]),
@@ -263,11 +265,50 @@ fn a_restored_entry_is_checked_like_a_new_one() {
         .to_string();
     assert_eq!(text, "path cannot contain parent references");
     let restored = PluginEntry {
-        runtime: "gone".to_owned(),
+        oci_image: "registry.example/tp".to_owned(),
         ..entry("tp", "1.0.0")
     };
-    assert!(check_entry(&restored, &Facts::default()).is_err());
+    let text = check_entry(&restored, &Facts::default())
+        .unwrap_err()
+        .to_string();
+    assert!(text.starts_with("unable to run plugin: "), "{text}");
+    // Without an image a runtime means nothing, and keeps nothing from running.
+    let file = PluginEntry {
+        runtime: "box".to_owned(),
+        ..entry("tp", "1.0.0")
+    };
+    assert_eq!(check_entry(&file, &Facts::default()), Ok(()));
     assert_eq!(check_entry(&entry("tp", ""), &Facts::default()), Ok(()));
+}
+
+/// Item 17 of §11.
+#[test]
+fn better_17_a_version_that_must_not_change_keeps_its_digest_and_command() {
+    let refused = |version: &str, edit: fn(&mut PluginEntry)| {
+        let before = entry("tp", version);
+        let mut after = before.clone();
+        edit(&mut after);
+        check_overwrite(&before, &after).map_or_else(|error| error.to_string(), |()| String::new())
+    };
+    let text = |field: &str| {
+        format!(
+            "secret plugin \"tp\" version v1.0.0 is registered with another {field}, and versions do not change here (immutable_versions): register the new one under a version of its own, or deregister this one first"
+        )
+    };
+    let other_sha: fn(&mut PluginEntry) = |e| e.sha256.0 = [9; 32];
+    assert_eq!(refused("1.0.0", other_sha), text("sha256"));
+    assert_eq!(
+        refused("1.0.0", |e| e.command = "x".to_owned()),
+        text("command")
+    );
+    assert_eq!(
+        refused("1.0.0", |e| e.oci_image = "x".to_owned()),
+        text("oci_image")
+    );
+    assert_eq!(refused("1.0.0", |e| e.args = strings(&["--new"])), "");
+    assert_eq!(refused("1.0.0", |_| {}), "");
+    // Without a version it names nothing for good.
+    assert_eq!(refused("", other_sha), "");
 }
 
 /// Cases 18 and 19.

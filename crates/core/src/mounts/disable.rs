@@ -1,11 +1,9 @@
 //! A mount goes: requests first, then its engine, then its data, and last its record, so that
 //! whatever is interrupted can be done again (core-api §2.8).
 
-use super::enable::KEYS_PER_BATCH;
 use super::{being_mounted, with_slash};
 use crate::Core;
 use crate::mount::{Mount, full_path};
-use crate::view::Change;
 use linchpin_engine::{Context, Error};
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,24 +107,14 @@ impl Core {
         }
     }
 
-    /// In batches, so that no commit is unbounded; the record goes with the last one.
+    /// The record goes with the last of the data.
     async fn delete_data(&self, path: &str, mount: &Arc<Mount>) -> Result<(), Error> {
-        let mut keys = match mount.storage() {
-            Some(storage) => self.store.keys_below(&storage.full("")).await?,
+        let last = match mount.storage() {
+            Some(storage) => self.erase_but_last(&storage.full("")).await?,
             None => Vec::new(),
         };
-        let last = keys.split_off(keys.len() - keys.len() % KEYS_PER_BATCH);
-        let deletions = |keys: &[String]| -> Vec<(String, Change)> {
-            keys.iter()
-                .map(|key| (key.clone(), Change::Delete))
-                .collect()
-        };
-        for some in keys.chunks(KEYS_PER_BATCH) {
-            self.store.commit_changes(&[], deletions(some)).await?;
-        }
         let turn = self.mounts.write().await;
-        self.commit_table(&turn, path, None, deletions(&last))
-            .await?;
+        self.commit_table(&turn, path, None, last).await?;
         self.publish_mounts(&turn, |mounts| {
             mounts.retain(|other| !Arc::ptr_eq(other, mount))
         });

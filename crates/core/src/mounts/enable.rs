@@ -15,9 +15,6 @@ use linchpin_formats::{MountEntry, keys};
 use linchpin_model::PluginType;
 use std::sync::Arc;
 
-/// How many keys one batch deletes.
-pub(super) const KEYS_PER_BATCH: usize = 500;
-
 impl Core {
     /// Mounts a secrets engine or enables an auth method. The answer's texts are warnings.
     ///
@@ -112,12 +109,8 @@ impl Core {
     /// Removes what an Initialize that failed has already committed (an overlay over its limit).
     async fn erase(&self, storage: &MountStorage) {
         let outcome = async {
-            let keys = self.store.keys_below(&storage.full("")).await?;
-            for some in keys.chunks(KEYS_PER_BATCH) {
-                let changes = some.iter().map(|key| (key.clone(), Change::Delete));
-                self.store.commit_changes(&[], changes.collect()).await?;
-            }
-            Ok::<(), linchpin_engine::StorageError>(())
+            let last = self.erase_but_last(&storage.full("")).await?;
+            self.store.commit_changes(&[], last).await
         };
         if let Err(error) = outcome.await {
             tracing::error!(prefix = %storage.full(""), %error, "the data of a mount that failed could not be removed");

@@ -22,45 +22,44 @@ impl Plugins {
         let found = catalog
             .deregister(plugin_type, name, version)
             .map_err(refused)?;
-        let warning = match found {
-            Some(entry) => {
-                let id = EntryId::of(entry);
-                let policy = self.settings.deregister_in_use;
-                let warning = check_in_use(&id, &users(&id), policy).map_err(refused)?;
-                // Wherever it was found: left behind in one place it would be back at the next start.
-                let keys = places.get(&id).cloned().unwrap_or_default();
-                let changes = keys.into_iter().map(|key| (key, Change::Delete)).collect();
-                self.commit(&mut places, changes).await?;
-                self.publish(catalog.without_entry(&id));
-                tracing::info!(plugin = %id, sha256 = %entry.sha256, request = %ctx.request_id, "plugin deregistered");
-                places.remove(&id);
-                warning
+        let Some(entry) = found.entry else {
+            let has_no_version = version.is_none_or(str::is_empty);
+            if has_no_version && self.forget_untyped(ctx, &mut places, name).await? {
+                return Ok(Vec::new());
             }
-            None if version.is_none_or(str::is_empty) => {
-                self.forget_untyped(ctx, &mut places, name).await?;
-                None
-            }
-            None => None,
+            return Ok(found.note.into_iter().collect());
         };
-        Ok(warning.into_iter().collect())
+        let id = EntryId::of(entry);
+        let policy = self.settings.deregister_in_use;
+        let in_use = check_in_use(&id, &users(&id), policy).map_err(refused)?;
+        // Wherever it was found: left behind in one place it would be back at the next start.
+        let keys = places.get(&id).cloned().unwrap_or_default();
+        let changes = keys.into_iter().map(|key| (key, Change::Delete)).collect();
+        self.commit(&mut places, changes).await?;
+        self.publish(catalog.without_entry(&id));
+        tracing::info!(plugin = %id, sha256 = %entry.sha256, request = %ctx.request_id, "plugin deregistered");
+        places.remove(&id);
+        Ok(found.note.into_iter().chain(in_use).collect())
     }
+
     /// Removes what a server from before there were types left under this name. It is no entry here,
-    /// so nothing runs it; a record there that does say its type is another plugin's.
+    /// so nothing runs it; a record there that does say its type is another plugin's. Answers
+    /// whether there was one.
     async fn forget_untyped(
         &self,
         ctx: &Context,
         places: &mut Places,
         name: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let Some(key) = untyped_key(name) else {
-            return Ok(());
+            return Ok(false);
         };
         let is_entry = places.values().any(|keys| keys.contains(&key));
         if is_entry || self.store.get(&key).await?.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         self.commit(places, vec![(key, Change::Delete)]).await?;
         tracing::info!(plugin = name, request = %ctx.request_id, "plugin without a type deregistered");
-        Ok(())
+        Ok(true)
     }
 }

@@ -45,8 +45,13 @@ impl Plugins {
         let record = linchpin_formats::Pin::new(plugin_type, name, &pin.version);
         let changes = vec![(key, Change::Put(record.encode().into()))];
         self.commit(&mut places, changes).await?;
+        let from = catalog.pin(plugin_type, name);
+        tracing::info!(
+            plugin = %id, sha256 = %entry.sha256, request = %ctx.request_id,
+            from = from.map_or("", |version| version.as_str()),
+            "{}", if from.is_some() { "pin moved" } else { "plugin pinned" }
+        );
         self.publish(catalog.with_pin(pin));
-        tracing::info!(plugin = %id, sha256 = %entry.sha256, request = %ctx.request_id, "plugin pinned");
         Ok(entry)
     }
 
@@ -88,23 +93,24 @@ impl Plugins {
     }
 }
 
-/// The warning that names the mounts which the pinned version does not run on yet; none where pins
-/// do not reach (plugin-lifecycle §4.2).
-pub(super) fn behind(id: &EntryId, mounts: &[MountStatus]) -> Option<String> {
+/// The mounts that run another version than the pinned one, by full path, each with the version
+/// that it runs; none where pins do not reach (plugin-lifecycle §4.2).
+pub(super) fn pending(id: &EntryId, mounts: &[MountStatus]) -> Vec<(String, String)> {
     if is_wired(id.plugin_type, &id.name) {
-        return None;
+        return Vec::new();
     }
     let version = id.version.as_ref().map_or("", |version| version.as_str());
-    let is_behind = |mount: &&MountStatus| {
+    let is_pending = |mount: &&MountStatus| {
         let running = &mount.running;
         // A mount that is degraded since the start runs nothing, so it runs no other version.
         let is_running = running.sha256.is_some() || !running.version.is_empty();
         let name = without_alias(id.plugin_type, &mount.record.mount_type);
         !mount.is_singleton && is_running && name == id.name && running.version != version
     };
-    let paths = mounts.iter().filter(is_behind);
-    let paths: Vec<String> = paths.map(|mount| mount.full_path.clone()).collect();
-    (!paths.is_empty()).then(|| warnings::pinned_not_reloaded(id, &paths))
+    let found = mounts.iter().filter(is_pending);
+    found
+        .map(|mount| (mount.full_path.clone(), mount.running.version.clone()))
+        .collect()
 }
 
 /// The key of a pin. Only plain names have one: their route takes no other (plugin-lifecycle §0.5),

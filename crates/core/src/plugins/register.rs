@@ -3,15 +3,17 @@
 use super::{Plugins, Users, refused, stored};
 use crate::view::Change;
 use linchpin_barrier::Key;
-use linchpin_catalog::{Containers, Draft, EntryId, Facts, Registration, warnings};
+use linchpin_catalog::{
+    Containers, Draft, EntryId, Facts, Registration, check_overwrite, warnings,
+};
 use linchpin_engine::{Context, Error, Shape};
 use linchpin_model::{ErrorKind, PluginEntry, PluginType, Sha256};
 use std::collections::BTreeSet;
 
 /// What running the file told; nothing when it did not run.
 #[derive(Default)]
-struct Told {
-    plugin_type: Option<PluginType>,
+pub(super) struct Told {
+    pub(super) plugin_type: Option<PluginType>,
     version: String,
     /// Why it did not run.
     failure: Option<String>,
@@ -26,14 +28,11 @@ impl Plugins {
         registration: Registration,
         users: Users<'_>,
     ) -> Result<Vec<String>, Error> {
-        let draft = registration.check(&self.facts()).map_err(refused)?;
-        let actual = if draft.needs_file() {
-            let facts = ctx.race(self.fleet.inspect(draft.command())).await??;
-            facts.sha256
-        } else {
-            None
-        };
-        let told = self.run_once(ctx, &draft, actual.as_ref()).await?;
+        let runtimes = self.runtime_names();
+        let draft = registration
+            .check(&self.facts(&runtimes))
+            .map_err(refused)?;
+        let (actual, told) = self.look(ctx, &draft).await?;
         let entry = draft
             .complete(told.plugin_type, &told.version)
             .map_err(refused)?;
@@ -44,13 +43,15 @@ impl Plugins {
             (None, Some(reason)) => Some(warnings::not_run(&entry.command, &reason)),
             _ => None,
         };
-        let overwritten = self.put(ctx, entry, users).await?;
-        let own = differs.into_iter().chain(unproven);
+        let unused = (!entry.runtime.is_empty() && entry.oci_image.is_empty())
+            .then(|| warnings::runtime_unused(&entry.runtime));
+        let overwritten = self.put(ctx, entry, users, None).await?;
+        let own = [differs, unproven, unused].into_iter().flatten();
         Ok(own.chain(overwritten).collect())
     }
 
-    /// What the checks must know about this server. It runs no containers, so it knows no runtimes.
-    fn facts(&self) -> Facts<'_> {
+    /// What the checks must know about this server. It runs no containers.
+    pub(super) fn facts<'f>(&'f self, runtimes: &'f [String]) -> Facts<'f> {
         Facts {
             has_directory: self.settings.has_plugin_directory,
             containers: if cfg!(target_os = "linux") {
@@ -58,10 +59,29 @@ impl Plugins {
             } else {
                 Containers::NotLinux
             },
-            runtimes: &[],
+            runtimes,
             env_allow: &self.settings.plugin_env_allow,
             permissions: None,
         }
+    }
+
+    /// Looks at the file and runs it once: its digest if it has one, and what it told.
+    ///
+    /// # Errors
+    /// Rows 14 to 16 of §2.5; the caller is gone.
+    pub(super) async fn look(
+        &self,
+        ctx: &Context,
+        draft: &Draft,
+    ) -> Result<(Option<Sha256>, Told), Error> {
+        let actual = if draft.needs_file() {
+            let facts = ctx.race(self.fleet.inspect(draft.command())).await??;
+            facts.sha256
+        } else {
+            None
+        };
+        let told = self.run_once(ctx, draft, actual.as_ref()).await?;
+        Ok((actual, told))
     }
 
     /// Runs the file once to learn its version, and its type if nobody said it (§2.5 c, d). That it
@@ -110,12 +130,13 @@ impl Plugins {
         }
     }
 
-    /// Stores and publishes an entry.
-    async fn put(
+    /// Stores and publishes an entry. `from` is another key that its record moves from.
+    pub(super) async fn put(
         &self,
         ctx: &Context,
         entry: PluginEntry,
         users: Users<'_>,
+        from: Option<&str>,
     ) -> Result<Vec<String>, Error> {
         let id = EntryId::of(&entry);
         let key = stored::key_of(&id);
@@ -132,7 +153,16 @@ impl Plugins {
             )));
         }
 
+        // It may have gone since the registration was checked.
+        if !entry.runtime.is_empty() && catalog.runtime(&entry.runtime).is_none() {
+            let runtime = entry.runtime;
+            return Err(refused(linchpin_catalog::Error::UnknownRuntime { runtime }));
+        }
+
         let before = catalog.entry(&id).map(AsRef::as_ref);
+        if let Some(before) = before.filter(|_| self.settings.immutable_versions) {
+            check_overwrite(before, &entry).map_err(refused)?;
+        }
         let is_changed = before != Some(&entry);
         let mut notes = Vec::new();
         if before.is_some() {
@@ -147,11 +177,12 @@ impl Plugins {
         }
 
         let own = BTreeSet::from([key.clone()]);
-        let elsewhere = places.get(&id).map(|keys| keys - &own).unwrap_or_default();
+        let mut elsewhere = places.get(&id).map(|keys| keys - &own).unwrap_or_default();
+        elsewhere.extend(from.map(str::to_owned));
         if !is_changed && elsewhere.is_empty() {
             return Ok(notes);
         }
-        let write = stored::put(&self.store, &key, &entry).await?;
+        let write = stored::put(&self.store, &key, from.unwrap_or(&key), &entry).await?;
         let moved = elsewhere.into_iter().map(|key| (key, Change::Delete));
         let changes = std::iter::once(write).chain(moved).collect();
         self.commit(&mut places, changes).await?;
@@ -160,9 +191,9 @@ impl Plugins {
         tracing::info!(
             plugin = %id,
             %sha256,
-            replaced = before.is_some(),
+            replaced = %before.map_or(String::new(), |before| before.sha256.to_string()),
             request = %ctx.request_id,
-            "plugin registered"
+            "{}", if before.is_some() { "plugin overwritten" } else { "plugin registered" }
         );
         places.insert(id, own);
         Ok(notes)

@@ -12,10 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
+mod legacy;
 mod of_a_node;
 mod pinning;
 mod registering;
 mod removing;
+mod runtimes;
 mod storing;
 
 const DIGEST: &str = "1111111111111111111111111111111111111111111111111111111111111111";

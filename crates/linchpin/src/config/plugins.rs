@@ -31,6 +31,10 @@ pub(crate) struct PluginSettings {
     pub(crate) env_allow: Vec<String>,
     /// `deregister_in_use`.
     pub(crate) deregister_in_use: InUse,
+    /// `immutable_versions`: an overwrite may not change what a version is.
+    pub(crate) immutable_versions: bool,
+    /// `pin_requires_sudo`: pins are behind sudo.
+    pub(crate) pin_requires_sudo: bool,
     /// `max_surge`.
     pub(crate) max_surge: usize,
     /// `drain_timeout`.
@@ -121,6 +125,8 @@ impl Default for PluginSettings {
             containment: Profile::Compat,
             env_allow: Vec::new(),
             deregister_in_use: InUse::Warn,
+            immutable_versions: false,
+            pin_requires_sudo: false,
             max_surge: 2 * cores,
             drain_timeout: seconds(60),
             gate_timeout: seconds(5),
@@ -165,6 +171,8 @@ impl PluginSettings {
         if let Some(InUseWord(policy)) = section.word("deregister_in_use")? {
             self.deregister_in_use = policy;
         }
+        section.flag("immutable_versions", &mut self.immutable_versions)?;
+        section.flag("pin_requires_sudo", &mut self.pin_requires_sudo)?;
         section.count("max_surge", &mut self.max_surge)?;
         section.count("gate_queue", &mut self.gate_queue)?;
         section.count("plugin_calls_in_flight", &mut self.calls_in_flight)?;

@@ -84,6 +84,8 @@ plugin_execution = "path"
 plugin_containment = "off"
 plugin_env_allow = ["LD_LIBRARY_PATH"]
 deregister_in_use = "refuse"
+immutable_versions = true
+pin_requires_sudo = "true"
 max_surge = 3
 drain_timeout = "1m30s"
 plugin_start_timeout = 5
@@ -110,6 +112,7 @@ const FULL_JSON: &str = r#"{
 "plugin_directory": "/opt/plugins", "plugin_tmpdir": "/run/lp", "plugin_file_uid": 1000,
 "plugin_file_permissions": "0755", "plugin_execution": "path", "plugin_containment": "off",
 "plugin_env_allow": "LD_LIBRARY_PATH", "deregister_in_use": "refuse", "max_surge": 3,
+"immutable_versions": true, "pin_requires_sudo": 1,
 "drain_timeout": "90s", "plugin_start_timeout": "5s", "gate_timeout": "250ms", "gate_queue": 7,
 "breaker_threshold": "9", "respawn_backoff_max": "2s", "max_request_size": 1048576, "log_level": "info",
 "log_format": "json", "api_addr": "http://127.0.0.1:8200", "cluster_name": "one", "default_lease_ttl": "60m",
@@ -134,6 +137,7 @@ fn hcl_and_json_say_the_same() {
         (Execution::Path, Profile::Off)
     );
     assert_eq!(plugins.env_allow, ["LD_LIBRARY_PATH"]);
+    assert!(plugins.immutable_versions && plugins.pin_requires_sudo);
     assert_eq!(
         (
             plugins.deregister_in_use,

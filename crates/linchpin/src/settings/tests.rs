@@ -125,6 +125,10 @@ fn every_setting_of_the_file_reaches_its_part() {
         plugin_containment = "off"
         plugin_env_allow = ["LD_LIBRARY_PATH"]
         deregister_in_use = "refuse"
+        immutable_versions = true
+        pin_requires_sudo = true
+        plugin_file_uid = 1000
+        plugin_file_permissions = "0750"
         max_surge = 3
         drain_timeout = "4s"
         gate_timeout = "5s"
@@ -265,8 +269,8 @@ fn what_cannot_be_done_is_refused_or_warned_of() {
         ),
         (
             "",
-            &[("VAULT_ENABLE_FILE_PERMISSIONS_CHECK", "true")],
-            "does not have the check yet",
+            &[("VAULT_ENABLE_FILE_PERMISSIONS_CHECK", "perhaps")],
+            "VAULT_ENABLE_FILE_PERMISSIONS_CHECK must be true or false",
         ),
         ("max_lease_ttl = \"1h\"", &[], "default_lease_ttl is longer"),
         ("gate_queue = \"no\"", &[], "gate_queue must be"),
@@ -277,6 +281,15 @@ fn what_cannot_be_done_is_refused_or_warned_of() {
     let file = "max_storage_value_size = 7\ngate_que = 1\n\
                 listener \"tcp\" {}\nlistener \"tcp\" { address = \"127.0.0.1:2\" }";
     let warnings = with_file(file, dev(), &[]).unwrap().warnings.join("\n");
+    let owner = with_file("plugin_file_uid = 7", dev(), &[]).unwrap();
+    assert!(
+        owner
+            .warnings
+            .concat()
+            .contains("VAULT_ENABLE_FILE_PERMISSIONS_CHECK=true switches it on"),
+        "{:?}",
+        owner.warnings
+    );
     for text in [
         "max_storage_value_size is not enforced",
         "did you mean \"gate_queue\"?",

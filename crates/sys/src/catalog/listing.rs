@@ -14,6 +14,9 @@ pub(super) struct Listing<'c> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     database: Vec<&'c str>,
     detailed: Vec<Row<'c>>,
+    /// Only for a list: the types that have names, as folders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     secret: Vec<&'c str>,
 }
@@ -47,8 +50,21 @@ impl<'c> Listing<'c> {
             auth: catalog.names(PluginType::Auth),
             database: catalog.names(PluginType::Database),
             detailed: catalog.detailed().into_iter().map(Row::from).collect(),
+            keys: None,
             secret: catalog.names(PluginType::Secret),
         }
+    }
+
+    /// The same as a list, whose clients look for `keys`.
+    pub(super) fn with_keys(self) -> Self {
+        let folders = [
+            ("auth/", &self.auth),
+            ("database/", &self.database),
+            ("secret/", &self.secret),
+        ];
+        let full = folders.iter().filter(|(_, names)| !names.is_empty());
+        let keys = Some(full.map(|(folder, _)| *folder).collect());
+        Self { keys, ..self }
     }
 }
 
@@ -94,5 +110,8 @@ mod tests {
                 ],
             })
         );
+        let as_list = serde_json::to_value(Listing::of(&catalog).with_keys()).unwrap();
+        assert_eq!(as_list["keys"], json!(["secret/"]));
+        assert_eq!(as_list["detailed"], listed["detailed"]);
     }
 }

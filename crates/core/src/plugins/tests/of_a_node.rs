@@ -40,7 +40,7 @@ async fn warnings_name_the_mounts() {
     let warnings = core.register(&ctx, tp("1.0.0")).await.unwrap();
     assert!(warnings.concat().contains("in use by m/"), "{warnings:?}");
 
-    let behind = "these mounts run another version until they are reloaded: m/";
+    let behind = "these mounts run another version until they are reloaded (sys/plugins/reload/secret/tp): m/ (v1.0.0)";
     for (version, is_behind) in [("1.0.0", false), ("1.1.0", true)] {
         let pinned = core.pin(&ctx, PluginType::Secret, "tp", version).await;
         let warnings = pinned.unwrap().concat();
@@ -48,6 +48,8 @@ async fn warnings_name_the_mounts() {
     }
     let pin = core.read_pin(PluginType::Secret, "tp").unwrap();
     assert_eq!(pin.version.as_str(), "v1.1.0");
+    let pending = [("m/".to_owned(), "v1.0.0".to_owned())];
+    assert_eq!(core.pending_mounts(&pin), pending);
     core.unpin(&ctx, PluginType::Secret, "tp").await.unwrap();
     core.read_pin(PluginType::Secret, "tp").unwrap_err();
 

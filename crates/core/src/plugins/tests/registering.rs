@@ -255,3 +255,35 @@ async fn the_last_of_two_writers_wins_in_memory_as_in_the_store() {
     assert_eq!(seen.args, ["--b"]);
     assert_eq!(entry(&world.reopened().await, "v1.0.0"), Some(seen));
 }
+
+#[tokio::test]
+async fn better_17_a_version_can_be_kept_from_changing() {
+    let world = World::with(Settings {
+        has_plugin_directory: true,
+        immutable_versions: true,
+        ..Settings::default()
+    })
+    .await;
+    register(&world.plugins, tp("1.0.0")).await.unwrap();
+    let other = Registration {
+        sha256: OTHER.to_owned(),
+        ..tp("1.0.0")
+    };
+    let (kind, texts) = refusal(register(&world.plugins, other.clone()).await);
+    assert_eq!(kind, ErrorKind::InvalidRequest);
+    assert!(texts[0].contains("immutable_versions"), "{texts:?}");
+    let digest = entry(&world.plugins, "v1.0.0").unwrap().sha256.to_string();
+    assert_eq!(digest, DIGEST);
+    // The same once more, other arguments, and another version are what they always were.
+    register(&world.plugins, tp("1.0.0")).await.unwrap();
+    let arguments = Registration {
+        args: vec!["--a".to_owned()],
+        ..tp("1.0.0")
+    };
+    register(&world.plugins, arguments).await.unwrap();
+    let other = Registration {
+        version: "1.1.0".to_owned(),
+        ..other
+    };
+    register(&world.plugins, other).await.unwrap();
+}

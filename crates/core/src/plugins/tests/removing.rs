@@ -10,6 +10,9 @@ async fn what_is_deregistered_is_gone_also_at_the_next_start() {
     }
     let unknown = deregister(&world.plugins, "nope", None).await.unwrap();
     assert_eq!(unknown, [""; 0]);
+    let wrong = deregister(&world.plugins, "tp", Some("7.0.0")).await;
+    let wrong = wrong.unwrap().concat();
+    assert!(wrong.starts_with("nothing was removed"), "{wrong}");
     deregister(&world.plugins, "tp", Some("1.0.0"))
         .await
         .unwrap();

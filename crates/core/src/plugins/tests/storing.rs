@@ -40,6 +40,8 @@ async fn what_is_not_understood_is_kept_and_not_used() {
     for (key, value) in kept {
         world.write(key, value).await;
     }
+    let spent = world.reopened().await;
+    spent.upgrade_untyped(&ctx()).await;
     world.write("secret/tp/v1.0.0", TP).await;
     world
         .write(

@@ -1,7 +1,8 @@
-//! What was typed, in the way Vault's users type it: single-dash long flags, `-flag=value` or `-flag value`, the same
-//! with two dashes, and switches that take their value only after `=` (`-dev`, `-dev-plugin-init=false`).
+//! What was typed: a command that the binary carries out itself, or one of the client's, which `linchpin-cli` reads and runs.
 //!
-//! The flags are one table ([`FLAGS`]), which parsing, help and shell completion read.
+//! **To add a command here**, such as one that needs the plugin host: a row in [`OWN`], which makes it known to help, completion
+//! and suggestions, and an arm in [`parse`] that says what its flags mean. It may be named by two words, as `plugin test`: the
+//! longest name that fits wins over the client's commands.
 
 mod flags;
 #[cfg(test)]
@@ -9,15 +10,13 @@ mod tests;
 
 use std::path::PathBuf;
 
+use linchpin_cli::completion::Shell;
+use linchpin_cli::grammar::{self, Typed, read};
 use linchpin_crypto::Secret;
 use linchpin_telemetry::{Format, Level};
 
-use crate::nearest::nearest;
-use flags::{COMMANDS_ELSEWHERE, FLAGS_ELSEWHERE};
-pub(crate) use flags::{FLAGS, Flag, Takes};
-
-/// The commands, as completion offers them.
-pub(crate) const COMMANDS: [&str; 4] = ["server", "version", "help", "completion"];
+use flags::FLAGS_ELSEWHERE;
+pub(crate) use flags::OWN;
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,23 +25,12 @@ pub(crate) enum Command {
     Server(Box<ServerFlags>),
     /// Say which version this is.
     Version,
-    /// Explain the commands.
-    Help,
-    /// Explain the flags of `server`.
-    ServerHelp,
+    /// Explain the command of that name, which is one of [`OWN`].
+    Help(&'static str),
     /// Print what a shell needs to complete commands and flags.
     Completion(Shell),
-}
-
-/// A shell that there is completion for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shell {
-    /// GNU bash.
-    Bash,
-    /// zsh.
-    Zsh,
-    /// fish.
-    Fish,
+    /// Whatever these words are to the client.
+    Client(Vec<String>),
 }
 
 /// The flags of `linchpin server`; `None` = not said, so that environment and file are asked.
@@ -74,42 +62,12 @@ pub(crate) struct ServerFlags {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Error {
-    /// Nothing was typed.
-    #[error("no command")]
-    NoCommand,
-    /// A word that begins no command.
-    #[error("unknown command {word:?}{}", meant(*.nearest, ""))]
-    UnknownCommand {
-        /// The word.
-        word: String,
-        /// What may have been meant.
-        nearest: Option<&'static str>,
-    },
-    /// A command of Vault's client.
-    #[error(
-        "{0:?} is a client command, which this release does not have yet: use the command line of Vault or OpenBao, \
-         with VAULT_ADDR or BAO_ADDR set to this server's address"
-    )]
-    ClientCommand(String),
-    /// A flag that there is not.
-    #[error("unknown flag -{name}{}", meant(*.nearest, "-"))]
-    UnknownFlag {
-        /// Its name, without dashes and value.
-        name: String,
-        /// What may have been meant.
-        nearest: Option<&'static str>,
-    },
+    /// They are not what the command takes.
+    #[error(transparent)]
+    Grammar(#[from] grammar::Error),
     /// A flag of Vault's server that is not here.
     #[error("-{0} is a flag of Vault that this server does not have yet")]
     FlagElsewhere(String),
-    /// A flag without the value that it needs.
-    #[error("-{name} needs a value: -{name}={placeholder}")]
-    NoValue {
-        /// The flag.
-        name: &'static str,
-        /// What stands for the value in the help.
-        placeholder: &'static str,
-    },
     /// A value that the flag cannot have.
     #[error("-{name}: {problem}")]
     BadValue {
@@ -118,112 +76,79 @@ pub(crate) enum Error {
         /// What it must be.
         problem: String,
     },
-    /// A word where only flags can be.
-    #[error("unexpected word {word:?}{}", match .switch {
-        Some(name) => format!("; the value of a switch follows an equals sign: -{name}={word}"),
-        None => String::new(),
-    })]
-    UnexpectedWord {
-        /// The word.
-        word: String,
-        /// The switch before it, if it looks like that one's value.
-        switch: Option<&'static str>,
-    },
     /// Completion for a shell that there is none for.
     #[error("completion needs the name of a shell: bash, zsh or fish")]
     NoShell,
 }
 
-fn meant(nearest: Option<&str>, dash: &str) -> String {
-    nearest.map_or_else(String::new, |word| format!("; did you mean {dash}{word}?"))
-}
-
 /// Reads the words after the program's name.
 ///
 /// # Errors
-/// The words are no command.
+/// They name a command of the binary's own, and are not what it takes.
 pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, Error> {
-    let mut words = words.into_iter();
-    let command = words.next().ok_or(Error::NoCommand)?;
-    match command.as_str() {
-        "server" => server(words),
-        "version" | "-v" | "-version" | "--version" => Ok(Command::Version),
-        "completion" => match words.next().as_deref() {
-            Some("bash") => Ok(Command::Completion(Shell::Bash)),
-            Some("zsh") => Ok(Command::Completion(Shell::Zsh)),
-            Some("fish") => Ok(Command::Completion(Shell::Fish)),
-            Some(word) if is_help(word) => Ok(Command::Help),
-            _ => Err(Error::NoShell),
-        },
-        "help" => match words.next().as_deref() {
-            Some("server") => Ok(Command::ServerHelp),
-            _ => Ok(Command::Help),
-        },
-        word if is_help(word) => Ok(Command::Help),
-        word if COMMANDS_ELSEWHERE.contains(&word) => Err(Error::ClientCommand(command)),
-        word => Err(Error::UnknownCommand {
-            nearest: nearest(word, &COMMANDS),
-            word: command,
-        }),
+    let words: Vec<String> = words.into_iter().collect();
+    if let [word] = words.as_slice()
+        && ["-v", "-version", "--version"].contains(&word.as_str())
+    {
+        return Ok(Command::Version);
     }
-}
-
-fn is_help(word: &str) -> bool {
-    matches!(word, "-h" | "-help" | "--help")
-}
-
-fn server(mut words: impl Iterator<Item = String>) -> Result<Command, Error> {
-    let mut flags = ServerFlags::default();
-    let mut switch_before = None;
-    while let Some(word) = words.next() {
-        if is_help(&word) {
-            return Ok(Command::ServerHelp);
+    let Some((own, rest)) = find(&words) else {
+        return Ok(Command::Client(words));
+    };
+    let typed = read(own, rest.iter().cloned()).map_err(|error| match error {
+        grammar::Error::UnknownFlag { name, .. } if FLAGS_ELSEWHERE.contains(&name.as_str()) => {
+            Error::FlagElsewhere(name)
         }
-        let Some(body) = word
-            .strip_prefix('-')
-            .map(|body| body.strip_prefix('-').unwrap_or(body))
-            .filter(|body| !body.is_empty())
-        else {
-            let switch = switch_before.filter(|_| to_bool(&word).is_some());
-            return Err(Error::UnexpectedWord { word, switch });
-        };
-        let (name, value) = match body.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (body, None),
-        };
-        let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) else {
-            if FLAGS_ELSEWHERE.contains(&name) {
-                return Err(Error::FlagElsewhere(name.to_owned()));
-            }
-            let known = FLAGS.map(|flag| flag.name);
-            return Err(Error::UnknownFlag {
-                name: name.to_owned(),
-                nearest: nearest(name, &known),
-            });
-        };
-        switch_before = match flag.takes {
-            Takes::Nothing => {
-                flags.switch(flag, &value.unwrap_or_else(|| "true".to_owned()))?;
-                Some(flag.name)
-            }
-            Takes::Value(placeholder) => {
-                let value = value.or_else(|| words.next()).ok_or(Error::NoValue {
-                    name: flag.name,
-                    placeholder,
-                })?;
-                flags.set(flag, value)?;
-                None
-            }
-        };
+        other => Error::Grammar(other),
+    })?;
+    if typed.wants_help() {
+        return Ok(Command::Help(own.name));
     }
-    Ok(Command::Server(Box::new(flags)))
+    match own.name {
+        "server" => Ok(Command::Server(Box::new(ServerFlags::of(&typed)?))),
+        "version" => Ok(Command::Version),
+        "completion" => match Shell::named(typed.argument(0)) {
+            Some(shell) => Ok(Command::Completion(shell)),
+            None => Err(Error::NoShell),
+        },
+        // Help on a command is what the command itself says of it.
+        _ => {
+            let mut words = typed.arguments().to_vec();
+            words.push("-h".to_owned());
+            match find(&words) {
+                Some((own, _)) => Ok(Command::Help(own.name)),
+                None => Ok(Command::Client(words)),
+            }
+        }
+    }
+}
+
+/// The command of ours that the words begin with, and what follows its name.
+fn find(words: &[String]) -> Option<(&'static grammar::Command, &[String])> {
+    let begins = |own: &&grammar::Command| {
+        let mut name = own.name.split(' ').zip(words.iter());
+        let length = own.name.split(' ').count();
+        words.len() >= length && name.all(|(name, word)| name == word)
+    };
+    let own = OWN.iter().filter(begins).max_by_key(|own| own.name.len())?;
+    let rest = words.get(own.name.split(' ').count()..)?;
+    Some((own, rest))
 }
 
 impl ServerFlags {
-    fn switch(&mut self, flag: &Flag, value: &str) -> Result<(), Error> {
-        let on = to_bool(value)
-            .ok_or_else(|| bad(flag, format!("must be true or false, found {value:?}")))?;
-        match flag.name {
+    fn of(typed: &Typed) -> Result<Self, Error> {
+        let mut flags = Self::default();
+        for (name, on) in typed.all_switches() {
+            flags.switch(name, on)?;
+        }
+        for (name, value) in typed.all_values() {
+            flags.set(name, value)?;
+        }
+        Ok(flags)
+    }
+
+    fn switch(&mut self, name: &'static str, on: bool) -> Result<(), Error> {
+        match name {
             "dev" => self.dev = on,
             "dev-plugin-init" => self.no_plugin_init = !on,
             "dev-no-kv" => self.no_kv = on,
@@ -232,46 +157,34 @@ impl ServerFlags {
             "dev-kv-v1" if on => {}
             "dev-kv-v1" => {
                 let problem = "key-value engines of version 2 come with a later release";
-                return Err(bad(flag, problem.to_owned()));
+                return Err(bad(name, problem.to_owned()));
             }
-            _ => return Err(bad(flag, "is no switch".to_owned())),
+            _ => return Err(bad(name, "is no switch".to_owned())),
         }
         Ok(())
     }
 
-    fn set(&mut self, flag: &Flag, value: String) -> Result<(), Error> {
-        match flag.name {
-            "dev-root-token-id" => self.root_token = Some(Secret::new(value)),
-            "dev-listen-address" => self.listen_address = Some(value),
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), Error> {
+        match name {
+            "dev-root-token-id" => self.root_token = Some(Secret::new(value.to_owned())),
+            "dev-listen-address" => self.listen_address = Some(value.to_owned()),
             "dev-plugin-dir" => self.plugin_dir = Some(PathBuf::from(value)),
             "config" => self.config = Some(PathBuf::from(value)),
-            "log-level" => self.log_level = Some(word(flag, &value)?),
-            "log-format" => self.log_format = Some(word(flag, &value)?),
-            _ => return Err(bad(flag, "takes no value".to_owned())),
+            "log-level" => self.log_level = Some(word(name, value)?),
+            "log-format" => self.log_format = Some(word(name, value)?),
+            _ => return Err(bad(name, "takes no value".to_owned())),
         }
         Ok(())
     }
 }
 
 fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
-    flag: &Flag,
+    name: &'static str,
     value: &str,
 ) -> Result<T, Error> {
-    value.parse().map_err(|e: T::Err| bad(flag, e.to_string()))
+    value.parse().map_err(|e: T::Err| bad(name, e.to_string()))
 }
 
-fn bad(flag: &Flag, problem: String) -> Error {
-    Error::BadValue {
-        name: flag.name,
-        problem,
-    }
-}
-
-/// The words that Go's flags take.
-fn to_bool(word: &str) -> Option<bool> {
-    match word {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
+fn bad(name: &'static str, problem: String) -> Error {
+    Error::BadValue { name, problem }
 }

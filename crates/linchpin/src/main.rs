@@ -2,26 +2,25 @@
 
 mod arguments;
 mod banner;
-mod completion;
 mod config;
 #[cfg(feature = "fault-injection")]
 mod dump;
 mod engines;
 mod hardening;
-mod help;
 mod nearest;
 mod server;
 mod settings;
 mod signals;
 mod token_file;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use arguments::Command;
+use arguments::{Command, OWN};
+use linchpin_cli::{completion, grammar, help};
 
 /// How long the end of the process waits for those who read what it has written. They may have stalled.
 const READERS: Duration = Duration::from_secs(1);
@@ -41,14 +40,35 @@ fn main() -> ExitCode {
             }
         }
         Ok(Command::Version) => say(&format!("{}\n", banner::version())),
-        Ok(Command::Help) => say(help::COMMANDS),
-        Ok(Command::ServerHelp) => say(&help::server()),
-        Ok(Command::Completion(shell)) => say(&completion::script(shell)),
-        Err(arguments::Error::NoCommand) => fail(help::COMMANDS.trim_end()),
+        Ok(Command::Help(name)) => say(&own(name).map(help::command).unwrap_or_default()),
+        Ok(Command::Completion(shell)) => {
+            let all: Vec<&grammar::Command> = linchpin_cli::commands().chain(&OWN).collect();
+            say(&completion::script(shell, &all))
+        }
+        Ok(Command::Client(words)) => client(&words),
         Err(error) => fail(&format!(
             "Error: {error}\nHelp: linchpin help, linchpin server -help"
         )),
     }
+}
+
+fn own(name: &str) -> Option<&'static grammar::Command> {
+    OWN.iter().find(|command| command.name == name)
+}
+
+/// Runs a command of the client with the process's own environment.
+fn client(words: &[String]) -> ExitCode {
+    let (out, err) = (std::io::stdout(), std::io::stderr());
+    let mut io = linchpin_cli::Io {
+        out_is_terminal: out.is_terminal(),
+        err_is_terminal: err.is_terminal(),
+        out: &mut out.lock(),
+        err: &mut err.lock(),
+        input: &mut std::io::stdin().lock(),
+        variable: &|name| std::env::var(name).ok(),
+    };
+    let others: Vec<&'static grammar::Command> = OWN.iter().collect();
+    ExitCode::from(linchpin_cli::run(words, &others, &mut io))
 }
 
 fn say(text: &str) -> ExitCode {

@@ -1,106 +1,112 @@
-//! The flags of `linchpin server`, and the words that are somebody else's.
+//! The commands that the binary carries out itself, the flags of `linchpin server`, and the words that are somebody else's.
 
-/// One flag.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Flag {
-    /// Its name, without dashes.
-    pub(crate) name: &'static str,
-    /// What follows it.
-    pub(crate) takes: Takes,
-    /// What it does, as the help says it.
-    pub(crate) help: &'static str,
-    /// The name of the variable that says the same, without its prefix; empty = none.
-    pub(crate) variable: &'static str,
-}
+use linchpin_cli::grammar::{Command, Flag};
 
-/// What follows a flag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Takes {
-    /// Nothing, or `=true`, `=false`.
-    Nothing,
-    /// A value, which the help calls so.
-    Value(&'static str),
-}
+/// The commands that the binary carries out itself, in the order of the help. What each does is said in [`super::parse`].
+pub(crate) static OWN: [Command; 4] = [
+    Command {
+        name: "server",
+        arguments: "",
+        synopsis: "Start a server; try: linchpin server -dev",
+        about: "Starts a server. This release has only the development mode: everything is in memory and is\n\
+                    lost when the server ends. Ctrl-C or SIGTERM ends it after the requests that are under way;\n\
+                    a second time ends it at once.",
+        examples: &[(
+            "Start one with a directory of plugins:",
+            "server -dev -dev-plugin-dir=./plugins",
+        )],
+        flags: FLAGS,
+        groups: &[],
+    },
+    Command {
+        name: "version",
+        arguments: "",
+        synopsis: "Print the version",
+        about: "Prints the version of this program and of the HTTP API that it speaks.",
+        examples: &[],
+        flags: &[],
+        groups: &[],
+    },
+    Command {
+        name: "help",
+        arguments: "[COMMAND...]",
+        synopsis: "Explain the commands, or one of them",
+        about: "Prints the commands, or what one of them does and takes.",
+        examples: &[
+            ("The flags of the server:", "help server"),
+            ("The commands for plugins:", "help plugin"),
+        ],
+        flags: &[],
+        groups: &[],
+    },
+    Command {
+        name: "completion",
+        arguments: "[SHELL]",
+        synopsis: "Print a completion script for bash, zsh or fish",
+        about: "Prints a script that lets the shell complete commands and flags.",
+        examples: &[(
+            "Load it into this shell:",
+            "completion bash > linchpin.bash && source linchpin.bash",
+        )],
+        flags: &[],
+        groups: &[],
+    },
+];
 
-const fn switch(name: &'static str, help: &'static str) -> Flag {
-    Flag {
-        name,
-        takes: Takes::Nothing,
-        help,
-        variable: "",
-    }
-}
-
-const fn value(
-    name: &'static str,
-    placeholder: &'static str,
-    variable: &'static str,
-    help: &'static str,
-) -> Flag {
-    Flag {
-        name,
-        takes: Takes::Value(placeholder),
-        help,
-        variable,
-    }
-}
-
-/// Every flag, in the order of the help.
-pub(crate) const FLAGS: [Flag; 12] = [
-    switch(
+/// The flags of the server, in the order of the help.
+static FLAGS: &[Flag] = &[
+    Flag::switch(
         "dev",
         "Start in development mode: in memory, unsealed, with a known root token. The only mode of this release.",
     ),
-    value(
+    Flag::value(
         "dev-root-token-id",
         "TOKEN",
-        "DEV_ROOT_TOKEN_ID",
         "The root token. Without it a random one is made and printed.",
-    ),
-    value(
+    )
+    .or("DEV_ROOT_TOKEN_ID"),
+    Flag::value(
         "dev-listen-address",
         "HOST:PORT",
-        "DEV_LISTEN_ADDRESS",
         "Where to listen; port 0 takes a free one. The default is 127.0.0.1:8200.",
-    ),
-    value(
+    )
+    .or("DEV_LISTEN_ADDRESS"),
+    Flag::value(
         "dev-plugin-dir",
         "DIRECTORY",
-        "",
         "The plugin directory. Wins over plugin_directory of the configuration file.",
     ),
-    switch(
+    Flag::switch(
         "dev-plugin-init",
         "Register every file of the plugin directory under its own name. The default is true.",
     ),
-    switch(
+    Flag::switch(
         "dev-kv-v1",
         "Mount secret/ as a key-value engine of version 1. It is the only version of this release.",
     ),
-    switch("dev-no-kv", "Mount nothing at secret/."),
-    switch(
+    Flag::switch("dev-no-kv", "Mount nothing at secret/."),
+    Flag::switch(
         "dev-no-store-token",
         "Do not write the root token to ~/.vault-token, where the clients look for it.",
     ),
-    value(
+    Flag::value(
         "config",
         "FILE",
-        "",
         "Configuration file, HCL or JSON: plugin settings and limits.",
     ),
-    value(
+    Flag::value(
         "log-level",
         "LEVEL",
-        "LOG_LEVEL",
         "trace, debug, info, warn or error. The default is info.",
-    ),
-    value(
+    )
+    .or("LOG_LEVEL"),
+    Flag::value(
         "log-format",
         "FORMAT",
-        "LOG_FORMAT",
         "standard or json. The default is standard.",
-    ),
-    switch("help", "Show this text."),
+    )
+    .or("LOG_FORMAT"),
+    Flag::switch("help", "Show this text."),
 ];
 
 /// What Vault's and OpenBao's servers take and this one does not: a typing mistake it is not.
@@ -126,35 +132,4 @@ pub(super) const FLAGS_ELSEWHERE: [&str; 21] = [
     "log-rotate-duration",
     "log-rotate-max-files",
     "recovery",
-];
-
-/// The commands of Vault's client.
-pub(super) const COMMANDS_ELSEWHERE: [&str; 27] = [
-    "agent",
-    "audit",
-    "auth",
-    "debug",
-    "delete",
-    "events",
-    "kv",
-    "lease",
-    "list",
-    "login",
-    "namespace",
-    "operator",
-    "patch",
-    "path-help",
-    "pki",
-    "plugin",
-    "policy",
-    "print",
-    "proxy",
-    "read",
-    "secrets",
-    "ssh",
-    "status",
-    "token",
-    "transit",
-    "unwrap",
-    "write",
 ];

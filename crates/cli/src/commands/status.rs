@@ -1,0 +1,112 @@
+//! `status`: whether the server is sealed. Its exit code is the answer: 0 unsealed, 1 error, 2 sealed.
+
+use super::{Entry, FIELD, FORMAT, HTTP};
+use crate::call::Call;
+use crate::failure::{Failure, USAGE};
+use crate::grammar::Command;
+use crate::session::Ask;
+use crate::table::Table;
+use crate::tree::Tree;
+
+pub(crate) const ENTRIES: &[Entry] = &[Entry {
+    command: Command {
+        name: "status",
+        arguments: "",
+        synopsis: "Say whether the server is sealed",
+        about: "Prints the state of the server. The exit code is 0 when it is unsealed, 2 when it is sealed and 1 when it\n\
+                cannot be asked.",
+        examples: &[("Wait until a server is there:", "status -format=json")],
+        flags: &[],
+        groups: &[&FORMAT, &FIELD, &HTTP],
+    },
+    run: status,
+}];
+
+fn status(call: &mut Call<'_, '_>) -> Result<(), Failure> {
+    let answer = call.ask(&Ask::get("sys/seal-status"));
+    let seal = answer.map_err(|error| Failure {
+        code: USAGE,
+        ..error.during("Error checking seal status")
+    });
+    let seal = match seal {
+        Ok(answer) => answer.body,
+        // A printed call is a success.
+        Err(failure) if failure.is_answer => return Err(Failure { code: 0, ..failure }),
+        Err(failure) => return Err(failure),
+    };
+    // A sealed server cannot say who leads.
+    let leader = call.ask(&Ask::get("sys/leader")).map(|answer| answer.body);
+    let leader = leader.unwrap_or(Tree::Null);
+    let has_ha = leader.get("ha_enabled").is_true();
+    let mut members = seal.members().to_vec();
+    members.push(("ha_enabled".to_owned(), has_ha.into()));
+    let whole = Tree::Map(members);
+    let is_sealed = seal.get("sealed").is_true();
+    if let Some(name) = call.typed.value("field").map(str::to_owned) {
+        let value = whole
+            .find(&name)
+            .cloned()
+            .ok_or_else(|| Failure::usage(format!("Field {name:?} not present in the status")))?;
+        call.show_field(&value)?;
+    } else {
+        call.show(&table(&seal, has_ha), &whole)?;
+    }
+    if is_sealed {
+        return Err(Failure::said());
+    }
+    Ok(())
+}
+
+fn table(seal: &Tree, has_ha: bool) -> Table {
+    let mut table = Table::of_values();
+    let mut row = |name: &str, value: &Tree| {
+        if !matches!(value, Tree::Null) && !value.plain().is_empty() {
+            table.row([name, &value.plain()]);
+        }
+    };
+    row("Seal Type", seal.get("type"));
+    row("Initialized", seal.get("initialized"));
+    row("Sealed", seal.get("sealed"));
+    row("Total Shares", seal.get("n"));
+    row("Threshold", seal.get("t"));
+    if seal.get("sealed").is_true() {
+        let (done, of) = (seal.get("progress").plain(), seal.get("t").plain());
+        row("Unseal Progress", &Tree::text_of(format!("{done}/{of}")));
+        row("Unseal Nonce", seal.get("nonce"));
+    }
+    row("Version", seal.get("version"));
+    row("Build Date", seal.get("build_date"));
+    row("Storage Type", seal.get("storage_type"));
+    row("Cluster Name", seal.get("cluster_name"));
+    row("Cluster ID", seal.get("cluster_id"));
+    row("HA Enabled", &has_ha.into());
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_server_shows_how_far_unsealing_is() {
+        let seal = Tree::parse(
+            br#"{"type":"shamir","initialized":true,"sealed":true,"t":3,"n":5,"progress":1,"nonce":"x","version":"1.21.0",
+            "build_date":"","storage_type":"inmem"}"#,
+        );
+        let expected = "\
+Key                Value
+---                -----
+Seal Type          shamir
+Initialized        true
+Sealed             true
+Total Shares       5
+Threshold          3
+Unseal Progress    1/3
+Unseal Nonce       x
+Version            1.21.0
+Storage Type       inmem
+HA Enabled         false
+";
+        assert_eq!(table(&seal.unwrap(), false).print(), expected);
+    }
+}

@@ -45,12 +45,6 @@ pub enum Error {
     /// Nothing to run.
     #[error("must provide at least one of command or oci_image")]
     NothingToRun,
-    /// The file-permission check is on and fails; the text is the check's.
-    #[error("{reason}")]
-    Permissions {
-        /// What is wrong with the file or directory (plugin-lifecycle §7.7).
-        reason: String,
-    },
     /// A container image where there are no containers.
     #[error("specifying oci_image is currently only supported on Linux")]
     ImageNeedsLinux,
@@ -137,7 +131,9 @@ pub enum Error {
     #[error("cannot execute files outside of configured plugin directory")]
     OutsideDirectory,
     /// The typeless path, and running the file did not tell its type.
-    #[error("could not detect the type of plugin {name:?}")]
+    #[error(
+        "could not detect the type of plugin {name:?}: register it under its type, at sys/plugins/catalog/auth, /database or /secret"
+    )]
     UnknownType {
         /// The plugin's name.
         name: String,
@@ -298,8 +294,7 @@ impl Error {
     #[must_use]
     pub fn shape(&self) -> Shape {
         match self {
-            Error::Permissions { .. }
-            | Error::NoDirectory
+            Error::NoDirectory
             | Error::ParentReference
             | Error::CommandPath { .. }
             | Error::OutsideDirectory

@@ -1,8 +1,9 @@
 //! Registration: from what a caller wrote to an entry (plugin-lifecycle §2.5).
 //!
 //! Two steps, because the file is looked at and run in between: [`Registration::check`] does rows 1
-//! to 13 of the specification's table, in its order, and row 19 where no container can run; then the caller resolves the command's path
-//! (rows 14 and 15) and runs the file once, and [`Draft::complete`] does rows 16 to 18.
+//! to 13 of the specification's table, in its order, and row 19 where no container can run; then the
+//! caller resolves the command's path (rows 14 and 15, and with them row 7: whoever looks at files
+//! checks their owner and mode) and runs the file once, and [`Draft::complete`] does rows 16 to 18.
 
 use crate::snapshot::parse_version;
 use crate::{Error, name};
@@ -85,8 +86,6 @@ pub struct Facts<'f> {
     pub runtimes: &'f [String],
     /// `plugin_env_allow` of the configuration file.
     pub env_allow: &'f [String],
-    /// What the file-permission check found wrong; `None` when it is off or content.
-    pub permissions: Option<&'f str>,
 }
 
 impl Default for Facts<'_> {
@@ -96,7 +95,6 @@ impl Default for Facts<'_> {
             containers: Containers::Unsupported,
             runtimes: &[],
             env_allow: &[],
-            permissions: None,
         }
     }
 }
@@ -142,11 +140,6 @@ impl Registration {
         }
         if self.command.is_empty() && self.oci_image.is_empty() {
             return Err(Error::NothingToRun);
-        }
-        if let Some(reason) = facts.permissions {
-            return Err(Error::Permissions {
-                reason: reason.to_owned(),
-            });
         }
         check_container(&self.oci_image, &self.runtime, facts)?;
         let (command, args) = split_command(&self.command, self.args)?;

@@ -82,7 +82,7 @@ pub fn overwritten_pinned(id: &EntryId, changed: bool) -> String {
 #[must_use]
 pub fn digest_differs(command: &str, registered: &Sha256, actual: &Sha256) -> String {
     format!(
-        "file {command:?} has the SHA-256 {actual}, not the registered {registered}: it will not be started until they are equal"
+        "file {command:?} has the SHA-256 {actual}, not the registered {registered}: it will not be started until they are equal: put the right file there, or register it again with its own digest"
     )
 }
 

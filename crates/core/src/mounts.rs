@@ -18,7 +18,9 @@ use crate::mount::{Mount, MountFacts, full_path};
 use linchpin_catalog::warnings;
 use linchpin_engine::{Context, Error, Health, Running};
 use linchpin_formats::{MountConfig, MountEntry};
-use linchpin_model::{DeprecationStatus, JsonObject, Operation, PluginType, Request};
+use linchpin_model::{
+    DeprecationStatus, JsonObject, MountPath, Operation, PluginType, Request,
+};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -252,12 +254,8 @@ fn being_mounted(path: &str) -> Error {
     Error::unavailable(text, Duration::from_secs(1))
 }
 
-/// A path with its final `/`.
+/// A path as mounts are known by: without leading, with one final `/`. What is nothing but slashes is
+/// no mount's.
 pub(crate) fn with_slash(path: &str) -> String {
-    let path = path.trim_start_matches('/');
-    if path.ends_with('/') {
-        path.to_owned()
-    } else {
-        format!("{path}/")
-    }
+    MountPath::new(path).map_or_else(|| "/".to_owned(), |path| path.to_string())
 }

@@ -44,8 +44,8 @@ pub(crate) enum Files {
 pub(crate) struct Registered {
     /// The name of the file and of the plugin.
     pub(crate) name: String,
-    /// Type and version in words, or the reason.
-    pub(crate) outcome: Result<String, String>,
+    /// The reason why not.
+    pub(crate) outcome: Result<(), String>,
 }
 
 /// The version line of the banner and of `linchpin version`.
@@ -148,8 +148,11 @@ impl Files {
             }
             writeln!(out, "\n{title}")?;
             for Registered { name, outcome } in list {
-                let (Ok(text) | Err(text)) = outcome;
-                writeln!(out, "    - {name}: {text}")?;
+                match outcome {
+                    // The name alone, as scripts look for it.
+                    Ok(()) => writeln!(out, "    - {name}")?,
+                    Err(reason) => writeln!(out, "    - {name}: {reason}")?,
+                }
             }
         }
         Ok(())
@@ -173,7 +176,7 @@ mod tests {
             files: Files::Registered(vec![
                 Registered {
                     name: "kv".to_owned(),
-                    outcome: Ok("secret v1.0.0".to_owned()),
+                    outcome: Ok(()),
                 },
                 Registered {
                     name: "notes.txt".to_owned(),
@@ -202,7 +205,7 @@ mod tests {
             "         Api Address: http://127.0.0.1:8200",
             "    Plugin Directory: /plugins",
             "    $ export VAULT_ADDR='http://127.0.0.1:8200'",
-            "    - kv: secret v1.0.0",
+            "    - kv",
             "    - notes.txt: permission denied",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -4,8 +4,28 @@ use std::time::Duration;
 
 /// Why a text is no duration. The text is Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DurationError(String);
+#[error("{words}")]
+pub struct DurationError {
+    words: String,
+    /// What Go's own parser of durations says, where the words are another parser's.
+    strictly: Option<String>,
+}
+
+impl DurationError {
+    fn new(words: String) -> Self {
+        Self {
+            words,
+            strictly: None,
+        }
+    }
+
+    /// The words of an endpoint that reads durations with Go's own parser, which knows neither bare
+    /// seconds nor a sign of ours.
+    #[must_use]
+    pub fn of_gos_parser(&self) -> &str {
+        self.strictly.as_deref().unwrap_or(&self.words)
+    }
+}
 
 /// Parses seconds (`90`) or Go's form (`1h30m`, `1.5h`, `250ms`), and `d` for 24 hours.
 ///
@@ -14,9 +34,13 @@ pub struct DurationError(String);
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     if text.starts_with('-') {
-        return Err(DurationError(format!(
-            "cannot provide negative value '{text}'"
-        )));
+        return Err(DurationError {
+            words: format!("cannot provide negative value '{text}'"),
+            strictly: Some(match text.strip_suffix('d') {
+                Some(days) => no_integer(days),
+                None => invalid(text),
+            }),
+        });
     }
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
@@ -24,7 +48,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut total = Duration::ZERO;
     let mut rest = text;
     if rest.is_empty() {
-        return Err(DurationError("time: invalid duration \"\"".to_owned()));
+        return Err(DurationError::new(invalid(text)));
     }
     while !rest.is_empty() {
         let number_len = rest.len()
@@ -49,39 +73,45 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
             "h" => 3600.0,
             "d" => 86400.0,
             "" => {
-                return Err(DurationError(format!(
+                return Err(DurationError::new(format!(
                     "time: missing unit in duration {text:?}"
                 )));
             }
             other => {
-                return Err(DurationError(format!(
+                return Err(DurationError::new(format!(
                     "time: unknown unit {other:?} in duration {text:?}"
                 )));
             }
         };
         let part = Duration::try_from_secs_f64(amount * seconds)
-            .map_err(|_| DurationError(format!("time: invalid duration {text:?}")))?;
+            .map_err(|_| DurationError::new(invalid(text)))?;
         total = total
             .checked_add(part)
-            .ok_or_else(|| DurationError(format!("time: invalid duration {text:?}")))?;
+            .ok_or_else(|| DurationError::new(invalid(text)))?;
         rest = tail;
     }
     Ok(total)
 }
 
+fn no_integer(text: &str) -> String {
+    format!("strconv.ParseInt: parsing {text:?}: invalid syntax")
+}
+
+fn invalid(text: &str) -> String {
+    format!("time: invalid duration {text:?}")
+}
+
 /// What Go says of a text without a number: which of its parsers the text gets to depends on its
 /// last letter.
 fn no_number(text: &str) -> DurationError {
-    let parsed = match text.strip_suffix('d') {
-        Some(days) => days,
-        None if text.ends_with(['s', 'm', 'h']) => {
-            return DurationError(format!("time: invalid duration {text:?}"));
-        }
-        None => text,
-    };
-    DurationError(format!(
-        "strconv.ParseInt: parsing {parsed:?}: invalid syntax"
-    ))
+    match text.strip_suffix('d') {
+        Some(days) => DurationError::new(no_integer(days)),
+        None if text.ends_with(['s', 'm', 'h']) => DurationError::new(invalid(text)),
+        None => DurationError {
+            words: no_integer(text),
+            strictly: Some(invalid(text)),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +142,15 @@ mod tests {
             ("zz", "strconv.ParseInt: parsing \"zz\": invalid syntax"),
             ("ms", "time: invalid duration \"ms\""),
         ] {
-            assert_eq!(parse(text), Err(DurationError(reason.to_owned())));
+            assert_eq!(parse(text).unwrap_err().to_string(), reason);
+        }
+        for (text, reason) in [
+            ("bad", "strconv.ParseInt: parsing \"ba\": invalid syntax"),
+            ("zz", "time: invalid duration \"zz\""),
+            ("-x", "time: invalid duration \"-x\""),
+            ("1x", "time: unknown unit \"x\" in duration \"1x\""),
+        ] {
+            assert_eq!(parse(text).unwrap_err().of_gos_parser(), reason);
         }
     }
 }

@@ -133,15 +133,6 @@ fn every_row_has_its_text_and_shape() {
     );
     refuse(
         &facts(Facts {
-            permissions: Some("path \"/p\" is not owned by my uid 7"),
-            ..Facts::default()
-        }),
-        |_| {},
-        Shape::Wrapped,
-        "path \"/p\" is not owned by my uid 7",
-    );
-    refuse(
-        &facts(Facts {
             containers: Containers::NotLinux,
             ..Facts::default()
         }),
@@ -170,34 +161,25 @@ fn the_first_row_answers() {
     };
     let facts = Facts {
         has_directory: false,
-        permissions: Some("insecure"),
-        ..Facts::default()
-    };
-    let none = Facts {
-        has_directory: false,
         ..Facts::default()
     };
     type Repair = fn(&mut Registration);
-    let repairs: [(&Facts<'_>, &str, Repair); 10] = [
-        (&facts, "missing plugin name", |r| r.name = "a/1".to_owned()),
-        (&facts, "plugin name \"a/1\"", |r| {
-            r.name = "a..b".to_owned()
+    let repairs: [(&str, Repair); 9] = [
+        ("missing plugin name", |r| r.name = "a/1".to_owned()),
+        ("plugin name \"a/1\"", |r| r.name = "a..b".to_owned()),
+        ("version \"bad\"", |r| r.version = "1+builtin".to_owned()),
+        ("version \"v1.0.0+builtin\"", |r| r.version = "1".to_owned()),
+        ("missing SHA-256", |r| r.sha256 = "zz".to_owned()),
+        ("must provide", |r| {
+            r.command = "../x a".to_owned();
+            r.args = strings(&["b"]);
         }),
-        (&facts, "version \"bad\"", |r| {
-            r.version = "1+builtin".to_owned()
-        }),
-        (&facts, "version \"v1.0.0+builtin\"", |r| {
-            r.version = "1".to_owned()
-        }),
-        (&facts, "missing SHA-256", |r| r.sha256 = "zz".to_owned()),
-        (&facts, "must provide", |r| r.command = "../x a".to_owned()),
-        (&facts, "insecure", |r| r.args = strings(&["b"])),
-        (&none, "must not specify args", |r| r.args.clear()),
-        (&none, "Could not decode", |r| r.sha256 = SHA.to_owned()),
-        (&none, "could not set plugin", |_| {}),
+        ("must not specify args", |r| r.args.clear()),
+        ("Could not decode", |r| r.sha256 = SHA.to_owned()),
+        ("could not set plugin", |_| {}),
     ];
-    for (facts, expected, repair) in repairs {
-        let text = registration.clone().check(facts).unwrap_err().to_string();
+    for (expected, repair) in repairs {
+        let text = registration.clone().check(&facts).unwrap_err().to_string();
         assert!(
             text.starts_with(expected),
             "expected {expected}, got {text}"
@@ -363,7 +345,7 @@ fn the_typeless_path_takes_the_detected_type() {
     let error = draft.complete(None, "").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "could not detect the type of plugin \"tp\""
+        "could not detect the type of plugin \"tp\": register it under its type, at sys/plugins/catalog/auth, /database or /secret"
     );
     assert_eq!(error.shape(), Shape::Wrapped);
 }

@@ -38,7 +38,9 @@ impl Core {
             };
         }
         if mount.is_leaving() {
-            return Err(Error::refused(format!("{path:?} is being removed")));
+            return Err(Error::refused(format!(
+                "{path:?} is being removed: there is nothing left to tune"
+            )));
         }
         let version = self.tuned_version(&mount.record(), &tuning).await?;
         self.change_record(&mount, Vec::new(), |record| {

@@ -61,7 +61,6 @@ impl Plugins {
             },
             runtimes,
             env_allow: &self.settings.plugin_env_allow,
-            permissions: None,
         }
     }
 

@@ -111,38 +111,21 @@ pub(crate) fn wrap(headers: &HeaderMap) -> Result<Option<WrapRequest>, Refusal> 
     let Some(ttl) = text(headers, &WRAP_TTL).filter(|ttl| !ttl.is_empty()) else {
         return Ok(None);
     };
-    let ttl = duration::parse(&ttl).map_err(|_| {
-        Refusal::plain(format!(
-            "error parsing X-Vault-Wrap-TTL header: {}",
-            why_no_duration(&ttl)
-        ))
+    let ttl = duration::parse(&ttl).map_err(|error| {
+        let is_negative = ttl
+            .strip_prefix('-')
+            .is_some_and(|positive| duration::parse(positive).is_ok());
+        let why = match is_negative {
+            true => "requested wrap ttl cannot be negative",
+            false => error.of_gos_parser(),
+        };
+        Refusal::plain(format!("error parsing X-Vault-Wrap-TTL header: {why}"))
     })?;
     let format = text(headers, &WRAP_FORMAT).filter(|format| format == "jwt");
     Ok((!ttl.is_zero()).then(|| WrapRequest {
         ttl,
         format: format.unwrap_or_default(),
     }))
-}
-
-/// Go's words for a duration that is none. Measured: a final `d` counts as days, whatever is before
-/// it; anything else is left to Go's own parser.
-fn why_no_duration(text: &str) -> String {
-    if let Some(positive) = text.strip_prefix('-')
-        && duration::parse(positive).is_ok()
-    {
-        return "requested wrap ttl cannot be negative".to_owned();
-    }
-    if let Some(days) = text.strip_suffix('d') {
-        return format!("strconv.ParseInt: parsing {days:?}: invalid syntax");
-    }
-    let number = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    if number.len() == text.len() {
-        return format!("time: invalid duration {text:?}");
-    }
-    match duration::parse(text) {
-        Err(error) => error.to_string(),
-        Ok(_) => format!("time: invalid duration {text:?}"),
-    }
 }
 
 /// PATCH takes one media type only.

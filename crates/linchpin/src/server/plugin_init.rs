@@ -25,8 +25,7 @@ pub(super) async fn register_all(core: &Core, ctx: &Context) -> Vec<Registered> 
     done
 }
 
-/// Type and version of the new entry in words.
-async fn register(core: &Core, ctx: &Context, name: &str) -> Result<String, Error> {
+async fn register(core: &Core, ctx: &Context, name: &str) -> Result<(), Error> {
     let facts = core.fleet().inspect(name).await?;
     let sha256 = facts
         .sha256
@@ -37,14 +36,5 @@ async fn register(core: &Core, ctx: &Context, name: &str) -> Result<String, Erro
         sha256: sha256.to_string(),
         ..Registration::default()
     };
-    core.register(ctx, registration).await?;
-    let catalog = core.catalog();
-    let made = catalog
-        .entries()
-        .filter(|entry| entry.name == name && entry.sha256 == sha256)
-        .map(|entry| match entry.version_text() {
-            "" => format!("{}, without a version", entry.plugin_type),
-            version => format!("{} {version}", entry.plugin_type),
-        });
-    Ok(made.collect::<Vec<_>>().join(", "))
+    core.register(ctx, registration).await.map(drop)
 }

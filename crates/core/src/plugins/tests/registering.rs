@@ -71,7 +71,7 @@ async fn a_plugin_that_does_not_run_is_registered_if_its_type_is_known() {
     assert_eq!(
         texts,
         [
-            "2 errors occurred:\n\t* could not detect the type of plugin \"other\"\n\t* exit status 1\n\n"
+            "2 errors occurred:\n\t* could not detect the type of plugin \"other\": register it under its type, at sys/plugins/catalog/auth, /database or /secret\n\t* exit status 1\n\n"
         ]
     );
     assert_eq!(listed(&world.plugins), ["secret plugin \"tp\""]);

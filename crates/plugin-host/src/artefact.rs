@@ -9,6 +9,7 @@
 
 mod elf;
 mod identity;
+mod script;
 
 use crate::error::errno_text;
 use crate::{Error, PluginDirectory};
@@ -34,6 +35,7 @@ pub struct Artefact {
     sha256: Sha256,
     path: PathBuf,
     file: PathBuf,
+    script: bool,
     image: Image,
 }
 
@@ -77,6 +79,12 @@ impl Artefact {
         }
     }
 
+    /// Whether it begins with `#!`.
+    #[must_use]
+    pub fn is_script(&self) -> bool {
+        self.script
+    }
+
     /// When the digest was checked, in the words of the API: `at execution` or `at start`.
     #[must_use]
     pub fn verified(&self) -> &'static str {
@@ -93,6 +101,14 @@ impl Artefact {
             Image::Sealed(fd) | Image::Descriptor(fd) => Some(fd.as_fd()),
             Image::Path => None,
         }
+    }
+
+    /// What is wrong with the file by now, for a start that `exec` refused: the interpreter or
+    /// loader may have gone since it was opened. Blocks.
+    #[must_use]
+    pub fn look_again(&self) -> Option<Error> {
+        let opened = open_executable(&self.file).ok()?;
+        look(&self.file, &opened, self.script).err()
     }
 
     /// Checks the bytes again before another process is started from them. A sealed copy cannot
@@ -122,9 +138,20 @@ impl Artefact {
 }
 
 /// Opens artefacts and keeps one sealed copy of each digest while it is used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Artefacts {
     known: Mutex<Known>,
+    /// False where a test plays a kernel that forbids memory files.
+    may_use_memory: bool,
+}
+
+impl Default for Artefacts {
+    fn default() -> Self {
+        Self {
+            known: Mutex::default(),
+            may_use_memory: true,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -160,15 +187,16 @@ impl Artefacts {
         let found = directory.resolve(name, command)?;
         let mut source = open_executable(&found.file)?;
         let identity = Identity::of(&found.file, &source)?;
+        let script = script::is_script(&found.file, &source)?;
         let make = |image, sha256| {
             Arc::new(Artefact {
                 sha256,
                 path: found.path.clone(),
                 file: found.file.clone(),
+                script,
                 image,
             })
         };
-        let script = is_script(&found.file, &source)?;
         if !script && execution == Execution::Sealed {
             let known = self.known.lock();
             if let Some((same, digest)) = known.digests.get(&found.file)
@@ -183,19 +211,19 @@ impl Artefacts {
                 }
             }
         }
-        if script || execution == Execution::Path {
-            let actual = hash(&found.file, &mut source, None)?;
-            expect(&found.file, expected, actual)?;
-            return Ok(make(Image::Path, actual));
-        }
-        if let Err(error) = elf::check(&found.file, &source) {
+        if let Err(error) = look(&found.file, &source, script) {
             // A file that was replaced: that is the cause, whatever it was replaced by.
             let actual = hash(&found.file, &mut source, None)?;
             expect(&found.file, expected, actual)?;
             return Err(error);
         }
+        if script || execution == Execution::Path {
+            let actual = hash(&found.file, &mut source, None)?;
+            expect(&found.file, expected, actual)?;
+            return Ok(make(Image::Path, actual));
+        }
         let memory = match execution {
-            Execution::Sealed => memory_file(command),
+            Execution::Sealed if self.may_use_memory => memory_file(command),
             _ => None,
         };
         let Some(memory) = memory else {
@@ -278,20 +306,21 @@ fn open_executable(file: &Path) -> Result<File, Error> {
         .metadata()
         .map_err(|e| not_executable(file, errno_text(&e)))?;
     if facts.len() == 0 {
-        return Err(not_executable(file, "it is empty"));
+        return Err(not_executable(file, "it is empty: copy it again"));
     }
     let mount =
         rustix::fs::fstatvfs(&opened).map_err(|e| not_executable(file, errno_text(&e.into())))?;
     if mount.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
         return Err(not_executable(
             file,
-            "the plugin directory is mounted noexec",
+            "permission denied: its file system is mounted noexec: mount it with exec, or move \
+             plugin_directory to another one",
         ));
     }
     if rustix::fs::access(file, Access::EXEC_OK).is_err() {
         return Err(not_executable(
             file,
-            "permission denied: it is not executable for the server's user",
+            "permission denied: it is not executable for the server's user: chmod 0755 makes it so",
         ));
     }
     Ok(opened)
@@ -307,7 +336,10 @@ fn open_regular(file: &Path) -> Result<File, Error> {
         .metadata()
         .map_err(|e| not_executable(file, errno_text(&e)))?;
     if facts.is_dir() {
-        return Err(not_executable(file, "it is a directory"));
+        return Err(not_executable(
+            file,
+            "it is a directory: the command has to name a file",
+        ));
     }
     if !facts.is_file() {
         return Err(not_executable(file, "it is not a regular file"));
@@ -315,11 +347,13 @@ fn open_regular(file: &Path) -> Result<File, Error> {
     Ok(opened)
 }
 
-fn is_script(file: &Path, source: &File) -> Result<bool, Error> {
-    let mut start = [0_u8; 2];
-    let read = rustix::io::pread(source, &mut start, 0)
-        .map_err(|e| not_executable(file, errno_text(&e.into())))?;
-    Ok(read == 2 && start == *b"#!")
+/// Names what the kernel would refuse, or would say less clearly.
+fn look(file: &Path, source: &File, script: bool) -> Result<(), Error> {
+    if script {
+        script::check(file, source)
+    } else {
+        elf::check(file, source)
+    }
 }
 
 /// Hashes from the current position to the end; what was hashed is what `copy` receives.

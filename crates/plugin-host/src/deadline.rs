@@ -28,6 +28,11 @@ pub(crate) async fn within<T>(
         })
 }
 
+/// What `work` gives within the time that somebody has for it.
+pub(crate) async fn soon<T>(patience: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(patience, work).await.ok()
+}
+
 /// Waits for `work` as long as the context lasts, from `began` on.
 ///
 /// # Errors

@@ -92,7 +92,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn only_files_directly_in_the_directory_are_commands() {
+    fn h43_only_files_directly_in_the_directory_are_commands() {
         let scratch = Scratch::new();
         let root = scratch.path();
         let plugins = root.join("plugins");

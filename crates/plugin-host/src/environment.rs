@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_secrets_are_not_inherited_and_the_rest_is() {
+    fn h44_the_servers_secrets_are_not_inherited_and_the_rest_is() {
         let server = [
             ("PATH", true),
             ("HTTPS_PROXY", true),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn later_layers_win() {
+    fn h44_later_layers_win() {
         let inherited = variables(&[
             ("A", "server"),
             ("B", "server"),

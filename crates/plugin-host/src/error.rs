@@ -7,7 +7,9 @@
 //! a mount does not, for what a plugin prints while it dies may be of another client:
 //! [`Error::for_requests`] leaves it out. What a plugin *answers* is meant to be read, and stays.
 
-use linchpin_goplugin::{HandshakeError, names};
+use crate::diagnosis;
+use crate::spawner::Exit;
+use linchpin_goplugin::HandshakeError;
 use linchpin_model::Sha256;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,6 +73,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The check of file permissions is on and does not pass (plugin-lifecycle §7.7).
+    #[error("{0}")]
+    Permissions(String),
     /// The digest of the file is not the entry's.
     #[error("checksums did not match: {} has sha256 {actual}, expected {expected}", file.display())]
     Checksum {
@@ -91,41 +96,59 @@ pub enum Error {
     },
     /// The process ended before its handshake was complete, or could not be connected to.
     #[error(
-        "plugin process did not start: {reason}{}{}",
-        Tail(stderr),
-        Hint(is_old(stderr))
+        "plugin process did not start: {}: {reason}{}{}",
+        file.display(), Advice(advice), Tail(stderr)
     )]
     Start {
+        /// The file that it was started from.
+        file: PathBuf,
         /// Exit status, signal or what failed in connecting. No words of the plugin.
         reason: String,
+        /// What to do about it.
+        advice: Option<String>,
         /// The last lines of its stderr, oldest first.
         stderr: Vec<String>,
     },
     /// What it printed first is no handshake that this server takes.
     #[error(
-        "plugin process did not start: {fault}{}{}",
-        Tail(stderr), Hint(speaks_old(fault) || is_old(stderr))
+        "plugin process did not start: {}: {fault}{}{}",
+        file.display(), Advice(&diagnosis::of_handshake(fault, *exit)), Tail(stderr)
     )]
     Handshake {
+        /// The file that it was started from.
+        file: PathBuf,
         /// What is wrong with it; repeats the plugin's words.
         fault: HandshakeError,
+        /// How it ended right after that, if it did.
+        exit: Option<Exit>,
         /// The last lines of its stderr, oldest first.
         stderr: Vec<String>,
     },
     /// A process that had started has ended.
-    #[error("plugin process ended: {exit}{}", Tail(stderr))]
+    #[error("plugin process ended: {exit}{}{}", Advice(&of_exit(*exit)), Tail(stderr))]
     Ended {
         /// Exit status or signal.
-        exit: String,
+        exit: Exit,
         /// The last lines of its stderr, oldest first.
         stderr: Vec<String>,
     },
+    /// A process answered nothing any more and was killed for it.
+    #[error("plugin process hung: {checks} health checks without an answer")]
+    Hung {
+        /// Health checks in a row that it has missed.
+        checks: u32,
+    },
     /// No handshake within the limit.
     #[error(
-        "timeout while waiting for plugin to start: no handshake within {limit:?}{}",
-        Tail(stderr)
+        "timeout while waiting for plugin to start: {}: no handshake within {limit:?}{}; if it only \
+         needs longer, plugin_start_timeout is the limit{}",
+        file.display(), Meanwhile(*cpu), Tail(stderr)
     )]
     StartTimeout {
+        /// The file that it was started from.
+        file: PathBuf,
+        /// CPU time that it has used meanwhile, where the system says so.
+        cpu: Option<Duration>,
         /// `plugin_start_timeout`.
         limit: Duration,
         /// The last lines of its stderr, oldest first.
@@ -156,50 +179,65 @@ pub enum Error {
     Stopping,
 }
 
-/// Appends what the process last said, if it said anything.
+/// How much of what a plugin printed an error repeats, in characters.
+const PRINTED: usize = 2_000;
+
+/// Appends what the process last said, if it said anything: the last lines that there is room for.
 struct Tail<'a>(&'a [String]);
 
 impl std::fmt::Display for Tail<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_empty() {
-            return Ok(());
+        let mut room = PRINTED;
+        let fits = |line: &&String| {
+            room = room.saturating_sub(line.chars().count());
+            room > 0
+        };
+        let count = self.0.iter().rev().take_while(fits).count();
+        let lines = self.0.get(self.0.len() - count..).unwrap_or_default();
+        // The line of a panic comes first, however long the rest is.
+        let first = self.0.first().filter(|_| count < self.0.len());
+        let panic = first.filter(|line| line.starts_with("panic: ") || line.starts_with("fatal "));
+        for (place, line) in panic.into_iter().chain(lines).enumerate() {
+            let gap = if place == 0 { "; last output: " } else { " | " };
+            write!(f, "{gap}{line}")?;
         }
-        write!(f, "; last output: {}", self.0.join(" | "))
+        Ok(())
     }
 }
 
-/// What to do with a plugin that is too old, behind its own words.
-struct Hint(bool);
+/// Appends what to do.
+struct Advice<'a>(&'a Option<String>);
 
-impl std::fmt::Display for Hint {
+impl std::fmt::Display for Advice<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if !self.0 {
-            return Ok(());
+        match self.0 {
+            Some(text) => write!(f, "; {text}"),
+            None => Ok(()),
         }
-        write!(
-            f,
-            "; the plugin was built with a Vault SDK that is too old: rebuild it with v0.6.0 or \
-             newer, which speaks plugin protocol {}",
-            names::BACKEND_VERSION
-        )
     }
 }
 
-/// Whether the plugin offers a protocol from before the one that this server speaks.
-fn speaks_old(fault: &HandshakeError) -> bool {
-    match fault {
-        HandshakeError::AppVersion { found, .. } => {
-            found.parse().is_ok_and(|v: u32| v < names::BACKEND_VERSION)
+/// Says whether a process that did not get ready was waiting or working.
+struct Meanwhile(Option<Duration>);
+
+impl std::fmt::Display for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(cpu) => write!(
+                f,
+                ", in which it used {:.1} s of CPU time",
+                cpu.as_secs_f64()
+            ),
+            None => Ok(()),
         }
-        _ => false,
     }
 }
 
-/// Whether it ended over the certificate that a host of the old protocols would have wrapped for it
-/// (plugin-protocol §2.5).
-fn is_old(stderr: &[String]) -> bool {
-    let complaint = "error parsing wrapping token";
-    stderr.iter().any(|line| line.contains(complaint))
+fn of_exit(exit: Exit) -> Option<String> {
+    match exit {
+        Exit::Signal(number) => diagnosis::of_signal(number).map(str::to_owned),
+        Exit::Status(_) | Exit::Unknown => None,
+    }
 }
 
 impl Error {
@@ -207,7 +245,9 @@ impl Error {
     /// plugin printed.
     pub(crate) fn for_requests(&self) -> String {
         match self {
-            Self::Start { reason, .. } => format!("plugin process did not start: {reason}"),
+            Self::Start { reason, advice, .. } => {
+                format!("plugin process did not start: {reason}{}", Advice(advice))
+            }
             Self::Handshake { .. } => {
                 "plugin process did not start: what it printed is no handshake that this server takes"
                     .to_owned()
@@ -216,7 +256,9 @@ impl Error {
                 let limit = limit.as_secs_f64();
                 format!("plugin process did not answer the handshake within {limit} s")
             }
-            Self::Ended { exit, .. } => format!("plugin process ended: {exit}"),
+            Self::Ended { exit, .. } => {
+                format!("plugin process ended: {exit}{}", Advice(&of_exit(*exit)))
+            }
             Self::Step { step, reason, .. } => format!("{step} failed: {reason}"),
             Self::Deadline { step, limit, .. } => {
                 format!("{step} did not end within {} s", limit.as_secs_f64())
@@ -267,123 +309,4 @@ pub(crate) fn errno_text(error: &std::io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_file_reads_as_vault_writes_it() {
-        let path = PathBuf::from("/plugins/nope");
-        let reason = errno_text(&std::io::Error::from_raw_os_error(2));
-        let error = Error::Lstat { path, reason };
-        assert_eq!(
-            error.to_string(),
-            "error while validating the command path: lstat /plugins/nope: no such file or directory"
-        );
-    }
-
-    #[test]
-    fn a_start_error_ends_with_the_last_output() {
-        let error = Error::Start {
-            reason: "exit status 3".to_owned(),
-            stderr: vec!["one".to_owned(), "two".to_owned()],
-        };
-        assert_eq!(
-            error.to_string(),
-            "plugin process did not start: exit status 3; last output: one | two"
-        );
-    }
-
-    #[test]
-    fn a_plugin_that_is_too_old_is_told_what_to_do_after_its_own_words() {
-        let hint = "; the plugin was built with a Vault SDK that is too old: rebuild it with v0.6.0 \
-                    or newer, which speaks plugin protocol 5";
-        let offers = |version: u32| {
-            let line = format!("1|{version}|unix|/tmp/p|grpc|");
-            let fault = linchpin_goplugin::Handshake::parse(line.as_bytes(), &[5], true);
-            let error = Error::Handshake {
-                fault: fault.unwrap_err(),
-                stderr: vec!["starting".to_owned()],
-            };
-            error.to_string()
-        };
-        let text = offers(4);
-        let own = "plugin version \"4\", client versions [5]; last output: starting";
-        assert!(text.ends_with(&format!("{own}{hint}")), "{text}");
-        // One from the future needs something else.
-        assert!(!offers(6).contains("rebuild"), "{}", offers(6));
-
-        let ended = |line: &str| {
-            let error = Error::Start {
-                reason: "exit status 0 before its handshake".to_owned(),
-                stderr: vec![line.to_owned()],
-            };
-            error.to_string()
-        };
-        let own = "plugin tls init: error parsing wrapping token: square/go-jose";
-        assert_eq!(
-            ended(own),
-            format!(
-                "plugin process did not start: exit status 0 before its handshake; last output: {own}{hint}"
-            )
-        );
-        assert!(!ended("out of memory").contains("rebuild"));
-    }
-
-    #[test]
-    fn a_request_reads_nothing_that_the_plugin_printed() {
-        let said = || vec!["panic: password=hunter2".to_owned()];
-        let limit = Duration::from_secs(60);
-        let fault = linchpin_goplugin::Handshake::parse(b"password=hunter2", &[5], true);
-        for (error, expected) in [
-            (
-                Error::Start {
-                    reason: "signal 9 before its handshake".to_owned(),
-                    stderr: said(),
-                },
-                "plugin process did not start: signal 9 before its handshake",
-            ),
-            (
-                Error::Handshake {
-                    fault: fault.unwrap_err(),
-                    stderr: said(),
-                },
-                "plugin process did not start: what it printed is no handshake that this server takes",
-            ),
-            (
-                Error::StartTimeout {
-                    limit,
-                    stderr: said(),
-                },
-                "plugin process did not answer the handshake within 60 s",
-            ),
-            (
-                Error::Ended {
-                    exit: "exit status 2".to_owned(),
-                    stderr: said(),
-                },
-                "plugin process ended: exit status 2",
-            ),
-            (
-                Error::Step {
-                    step: "Setup",
-                    reason: "the plugin process ended: exit status 2".to_owned(),
-                    stderr: said(),
-                },
-                "Setup failed: the plugin process ended: exit status 2",
-            ),
-            (
-                Error::Deadline {
-                    step: "Setup",
-                    limit,
-                    stderr: said(),
-                },
-                "Setup did not end within 60 s",
-            ),
-        ] {
-            assert!(error.to_string().contains("hunter2"), "{error}");
-            assert_eq!(error.for_requests(), expected);
-        }
-        let answered = Error::Refused("port 80 is taken".to_owned());
-        assert_eq!(answered.for_requests(), "port 80 is taken");
-    }
-}
+mod tests;

@@ -76,7 +76,11 @@ impl Generation {
                 let own = match spare {
                     Some(spare) => spare,
                     None => {
-                        let process = Process::start_again(host, &self.entry, &artefact).await?;
+                        let started = Process::start_again(host, &self.entry, &artefact).await;
+                        let process = started.inspect_err(|_| {
+                            host.totals
+                                .count(&self.entry, |counts| counts.failed_starts += 1);
+                        })?;
                         self.supervised(host, artefact, process)
                     }
                 };
@@ -91,6 +95,7 @@ impl Generation {
         artefact: Arc<Artefact>,
         process: Process,
     ) -> Arc<Supervised> {
+        process.log_start(&self.entry, self.number, 0);
         Supervised::start(
             Arc::clone(host),
             Arc::clone(&self.entry),

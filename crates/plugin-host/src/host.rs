@@ -5,13 +5,15 @@ use crate::deadline::{START, in_context, within};
 use crate::environment::{Variables, inheritable};
 use crate::generation::{Registry, Source};
 use crate::instance::Instance;
+use crate::journal::Journal;
 use crate::launch::Launcher;
 use crate::spawner::Spawner;
-use crate::{Error, PluginDirectory, Settings, probe};
+use crate::totals::Totals;
+use crate::{Error, PluginDirectory, Settings, permissions, probe};
 use linchpin_catalog::Facts;
 use linchpin_engine::{
-    BackendFactory, BoxFuture, Captured, Context, FileFacts, Fleet, InstanceStatus, PluginSource,
-    Prepare, Prepared, Probe, Running,
+    BackendFactory, BoxFuture, Captured, Context, FileFacts, Fleet, InstanceStatus, LogLine,
+    PluginSource, PluginTotals, Prepare, Prepared, Probe, Running,
 };
 use linchpin_model::{PluginEntry, PluginType};
 use std::sync::Arc;
@@ -45,16 +47,22 @@ pub(crate) struct Host {
     /// Cancelled when the server ends: nothing is started any more.
     pub(crate) stopping: CancellationToken,
     pub(crate) registry: Registry,
+    /// The last lines of all plugins.
+    pub(crate) journal: Arc<Journal>,
+    /// What has happened to their processes.
+    pub(crate) totals: Totals,
     /// Places for sealed copies that nothing uses at the moment.
     kept: Arc<Semaphore>,
 }
 
 impl PluginHost {
-    /// Opens the plugin directory and starts the spawner thread. Call it within the runtime.
+    /// Opens the plugin directory, removes what servers have left below the socket directory that
+    /// were killed, and starts the spawner thread. Call it within the runtime.
     ///
     /// # Errors
-    /// [`Error::Directory`] when the plugin directory cannot be used, [`Error::System`] when the
-    /// thread cannot be started.
+    /// [`Error::Directory`] when the plugin directory cannot be used, [`Error::Permissions`] when
+    /// its owner or mode is not what the settings want, [`Error::System`] when the thread cannot be
+    /// started.
     pub fn start(settings: Settings, launcher: Launcher) -> Result<Self, Error> {
         Self::with_spawner(settings, |tracker| Spawner::start(launcher, tracker))
     }
@@ -81,6 +89,10 @@ impl PluginHost {
             Some(path) => Some(PluginDirectory::open(path)?),
             None => None,
         };
+        if let (Some(directory), Some(wanted)) = (&directory, &settings.file_permissions) {
+            permissions::check(directory.path(), wanted)?;
+        }
+        crate::process::sweep(&settings.socket_directory);
         // Made and gone again: an operator learns of it now, and not from the first mount that fails.
         let trial = crate::process::try_private_directory(&settings.socket_directory);
         if let (true, Err(error)) = (directory.is_some(), trial) {
@@ -95,6 +107,8 @@ impl PluginHost {
             tracker,
             stopping: CancellationToken::new(),
             registry: Registry::default(),
+            journal: Arc::default(),
+            totals: Totals::default(),
             kept: Arc::new(Semaphore::new(MOST_KEPT)),
             settings,
         })))
@@ -124,12 +138,29 @@ impl Host {
         let execution = entry.execution.unwrap_or(self.settings.plugin_execution);
         let sha256 = entry.sha256;
         let opened = self.blocking(move || {
+            host.check_permissions(&directory, &name, &command)?;
             host.artefacts
                 .open(&directory, &name, &command, sha256, execution)
         });
         let artefact = opened.await??;
         self.keep_for_a_while(&artefact);
         Ok(artefact)
+    }
+
+    /// Checks owner and mode of the directory and of the file of `command`, if that is asked for.
+    /// Blocks.
+    fn check_permissions(
+        &self,
+        directory: &PluginDirectory,
+        name: &str,
+        command: &str,
+    ) -> Result<(), Error> {
+        let Some(wanted) = &self.settings.file_permissions else {
+            return Ok(());
+        };
+        permissions::check(directory.path(), wanted)?;
+        let file = directory.resolve(name, command)?;
+        permissions::check(&file.path, wanted)
     }
 
     /// Keeps a sealed copy beyond its first use: what is registered, and so run once, is usually
@@ -208,6 +239,7 @@ impl Fleet for PluginHost {
             let directory = directory.map_err(wrapped)?;
             let (host, command) = (Arc::clone(&self.0), command.to_owned());
             let look = self.0.blocking(move || {
+                host.check_permissions(&directory, "", &command)?;
                 directory.resolve("", &command)?;
                 // A file that is there and cannot be read has no digest to warn about.
                 let sha256 = host.artefacts.digest(&directory, "", &command).ok();
@@ -255,6 +287,20 @@ impl Fleet for PluginHost {
 
     fn instances(&self) -> Vec<InstanceStatus> {
         self.0.registry.instances()
+    }
+
+    fn totals(&self) -> Vec<PluginTotals> {
+        self.0.totals.read()
+    }
+
+    fn logs(
+        &self,
+        plugin_type: PluginType,
+        name: &str,
+        version: Option<&str>,
+        limit: usize,
+    ) -> Vec<LogLine> {
+        self.0.journal.read(plugin_type, name, version, limit)
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -12,6 +12,10 @@
 //! | `deadline` | how long anything is waited for |
 //! | `generation` | which running processes a new instance may join |
 //! | `instance` | one mount's backend inside a process |
+//! | `diagnosis` | what to do about a start that failed |
+//! | `journal`, `totals` | what processes printed last, and what has happened to them |
+//! | `permissions` | who owns the plugins' files, and who may write them |
+//! | [`examine`] | a file started by hand, for `linchpin plugin test` |
 //! | `supervise` | restarts, back-off, breaker, hung processes |
 //! | `probe` | running a plugin once, at its registration |
 //!
@@ -20,13 +24,17 @@
 
 pub mod artefact;
 mod deadline;
+mod diagnosis;
 pub mod directory;
 pub mod environment;
 mod error;
+pub mod examine;
 mod generation;
 mod host;
 mod instance;
+mod journal;
 pub mod launch;
+mod permissions;
 mod phase;
 mod probe;
 mod process;
@@ -35,8 +43,9 @@ pub mod spawner;
 mod supervise;
 #[cfg(test)]
 mod testing;
+mod totals;
 
 pub use directory::PluginDirectory;
 pub use error::Error;
 pub use host::PluginHost;
-pub use settings::Settings;
+pub use settings::{FilePermissions, Settings};

@@ -35,9 +35,19 @@ pub(crate) async fn run(
             let artefact = host.open_artefact(&entry).await?;
             Process::start(&host, &entry, artefact).await
         };
-        let process = within(host.start_limit(), START, start).await??;
+        let started = within(host.start_limit(), START, start).await;
+        let process = started.and_then(|process| process).inspect_err(|_| {
+            host.totals
+                .count(&entry, |counts| counts.failed_starts += 1);
+        })?;
         let asked = ask(&process, &host, plugin_type).await;
         process.stop(host.settings.plugin_stop_timeout).await;
+        if let Ok(probe) = &asked {
+            tracing::info!(
+                r#type = probe.plugin_type.as_str(), plugin = entry.name, reported = probe.version,
+                sha256 = %entry.sha256, "plugin was asked for its version"
+            );
+        }
         asked.map_err(|error| error.with_output(process.last_lines()))
     };
     tokio::select! {

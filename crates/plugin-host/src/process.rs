@@ -6,33 +6,24 @@
 
 mod output;
 mod private;
+mod start;
+
+pub(crate) use private::sweep;
 
 use crate::Error;
 use crate::artefact::Artefact;
-use crate::deadline::{START, within};
-use crate::environment::{Layers, layered};
-use crate::host::Host;
-use crate::spawner::{Child, Exit, SpawnRequest, orphans};
-use linchpin_crypto::tls::OneTimeIdentity;
+use crate::deadline::within;
+use crate::spawner::{Child, Exit};
 use linchpin_engine::ProcessStatus;
-use linchpin_goplugin::host::{Connection, Open, Stream};
-use linchpin_goplugin::log_line::{Classifier, Lines};
-use linchpin_goplugin::{Handshake, names};
+use linchpin_goplugin::host::Connection;
 use linchpin_model::PluginEntry;
-use output::{LastLines, Source};
-use parking_lot::Mutex;
+use output::LastLines;
 use private::PrivateDirectory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-/// The longest handshake line, in bytes; a certificate is below 2 KiB.
-const LONGEST_LINE: usize = 64 * 1024;
-/// The longest report of the launcher, in bytes.
-const LONGEST_REPORT: u64 = 4 * 1024;
 /// How long an error waits for the exit of the process, only to name it (plugin-protocol §5.8).
 const NAMING: Duration = Duration::from_millis(200);
 
@@ -40,6 +31,7 @@ const NAMING: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    artefact: Arc<Artefact>,
     connection: Connection,
     last: LastLines,
     /// Cancelled when nothing of the process is left.
@@ -58,153 +50,6 @@ pub(crate) fn try_private_directory(parent: &std::path::Path) -> Result<(), Erro
 }
 
 impl Process {
-    /// Starts a process of the entry from its artefact and connects to it.
-    ///
-    /// # Cancel safety
-    /// When dropped, the process is killed and everything of it removed, in a task of the host.
-    ///
-    /// # Errors
-    /// Why it did not start; then nothing of it is left.
-    pub(crate) async fn start(
-        host: &Arc<Host>,
-        entry: &PluginEntry,
-        artefact: Arc<Artefact>,
-    ) -> Result<Self, Error> {
-        let limit = host.settings.plugin_start_timeout;
-        let began = tokio::time::Instant::now();
-        let started = SystemTime::now();
-        let private = PrivateDirectory::create(&host.settings.socket_directory)?;
-        let directory = private.path().to_owned();
-        let identity = OneTimeIdentity::generate(SystemTime::now()).map_err(|e| Error::Start {
-            reason: e.to_string(),
-            stderr: Vec::new(),
-        })?;
-        let block = host
-            .settings
-            .plugins
-            .get(&(entry.plugin_type, entry.name.clone()));
-        let offered = [names::BACKEND_VERSION];
-        let request = SpawnRequest {
-            args: entry.args.clone(),
-            variables: layered(
-                &host.inherited,
-                &Layers {
-                    registered: &entry.env,
-                    server_version: &host.settings.server_version,
-                    metadata_mode: false,
-                    cookie: names::BACKEND_COOKIE,
-                    protocol_versions: &names::BACKEND_VERSION.to_string(),
-                    client_certificate: Some(identity.certificate_pem()),
-                    private_directory: &directory,
-                    legacy_order: host.settings.legacy_env_layering,
-                },
-            ),
-            private: directory.clone(),
-            writable: block.map(|b| b.writable.clone()).unwrap_or_default(),
-            containment: block
-                .and_then(|b| b.containment)
-                .unwrap_or(host.settings.containment),
-            artefact: Arc::clone(&artefact),
-        };
-        let spawned = host.spawner.spawn(request).await?;
-        let gone = CancellationToken::new();
-        let finished = CancellationToken::new();
-        tidy_up_afterwards(host, &spawned.child, private, &gone, &finished);
-
-        let source = Source {
-            logger: artefact
-                .file()
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into(),
-            pid: spawned.child.pid(),
-        };
-        let last = LastLines::default();
-        let stderr = output::receiver(spawned.stderr)?;
-        output::drain(&host.tracker, stderr, source.clone(), Some(last.clone()));
-        let mut stdout = output::receiver(spawned.stdout)?;
-        let report = output::receiver(spawned.report)?;
-        let child = spawned.child;
-        let steps = async {
-            let contained = read_report(report, &artefact).await?;
-            let line = read_line(&mut stdout).await;
-            let Some(line) = line else {
-                return Err(ended_early(&child, &last).await);
-            };
-            output::drain(&host.tracker, stdout, source.clone(), None);
-            let refused = |reason: String| Error::Start {
-                reason,
-                stderr: last.get(),
-            };
-            let said = Handshake::parse(&line, &offered, true);
-            let said = said.map_err(|fault| Error::Handshake {
-                fault,
-                stderr: last.get(),
-            })?;
-            let open = Open {
-                handshake: &said,
-                identity: &identity,
-                socket_dir: directory,
-                exited: gone,
-                output: Some(sink(source)),
-            };
-            let connection = Connection::open(open)
-                .await
-                .map_err(|e| refused(chain(&e)))?;
-            Ok((contained, connection))
-        };
-        let outcome = match tokio::time::timeout(limit, steps).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::StartTimeout {
-                limit,
-                stderr: last.get(),
-            }),
-        };
-        match outcome {
-            Ok((contained, connection)) => {
-                let handshake = began.elapsed();
-                tracing::info!(
-                    r#type = entry.plugin_type.as_str(), plugin = entry.name, version = entry.version_text(),
-                    sha256 = %artefact.sha256(), pid = child.pid(), contained,
-                    handshake_ms = handshake.as_millis(), "plugin process started"
-                );
-                Ok(Self {
-                    child,
-                    connection,
-                    last,
-                    finished,
-                    overdue: AtomicBool::new(false),
-                    started,
-                    handshake,
-                    containment: contained,
-                })
-            }
-            Err(error) => {
-                drop(child);
-                finished.cancelled().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Starts one more process from an artefact that others were started from before.
-    ///
-    /// # Errors
-    /// As [`Process::start`], and when the bytes are no longer what they were.
-    pub(crate) async fn start_again(
-        host: &Arc<Host>,
-        entry: &PluginEntry,
-        artefact: &Arc<Artefact>,
-    ) -> Result<Self, Error> {
-        let start = async {
-            let again = Arc::clone(artefact);
-            host.blocking(move || again.check_again()).await??;
-            Self::start(host, entry, Arc::clone(artefact)).await
-        };
-        within(host.start_limit(), START, start).await?
-    }
-
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
@@ -217,11 +62,26 @@ impl Process {
             started: self.started,
             handshake: self.handshake,
             multiplexed,
-            verified: "at execution",
+            verified: self.artefact.verified(),
             containment: self.containment.clone(),
-            memory: None,
-            cpu: None,
+            memory: self.child.memory(),
+            cpu: self.child.cpu(),
         }
+    }
+
+    /// The line of the server's log about its start.
+    pub(crate) fn log_start(&self, entry: &PluginEntry, generation: u64, restarts: u64) {
+        let what = if restarts == 0 {
+            "plugin process started"
+        } else {
+            "plugin process started again"
+        };
+        tracing::info!(
+            r#type = entry.plugin_type.as_str(), plugin = entry.name, version = entry.version_text(),
+            sha256 = %self.artefact.sha256(), pid = self.pid(), generation, restarts,
+            verified = self.artefact.verified(), contained = self.containment,
+            handshake_ms = self.handshake.as_millis(), "{what}"
+        );
     }
 
     /// Its connection.
@@ -344,87 +204,4 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
-}
-
-/// The task that clears up when the process has ended, however it ended.
-fn tidy_up_afterwards(
-    host: &Arc<Host>,
-    child: &Child,
-    private: PrivateDirectory,
-    gone: &CancellationToken,
-    finished: &CancellationToken,
-) {
-    let mut exit = child.exit_watch();
-    let (gone, finished) = (gone.clone(), finished.clone().drop_guard());
-    host.tracker.spawn(async move {
-        let _ = exit.wait_for(Option::is_some).await;
-        gone.cancel();
-        // Reading `/proc` and removing files may block.
-        let _ = tokio::task::spawn_blocking(move || {
-            orphans::end(private.path());
-            drop(private);
-        })
-        .await;
-        drop(finished);
-    });
-}
-
-/// The launcher's report, to its end: what it applied, or why it could not become the plugin.
-async fn read_report(report: pipe::Receiver, artefact: &Artefact) -> Result<String, Error> {
-    let mut text = String::new();
-    let _ = report.take(LONGEST_REPORT).read_to_string(&mut text).await;
-    let mut applied = String::new();
-    for line in text.lines() {
-        if let Some(reason) = line.strip_prefix("failed ") {
-            return Err(Error::NotExecutable {
-                file: artefact.path().to_owned(),
-                reason: reason.to_owned(),
-            });
-        }
-        if let Some(what) = line.strip_prefix("applied ") {
-            applied = what.to_owned();
-        }
-    }
-    Ok(applied)
-}
-
-/// The first line of stdout, or what there is when it grows too long; `None` when stdout ends.
-async fn read_line(stdout: &mut pipe::Receiver) -> Option<Vec<u8>> {
-    let mut line = Vec::new();
-    // Byte by byte: what follows the line belongs to whoever drains the pipe.
-    while line.len() < LONGEST_LINE {
-        match stdout.read_u8().await {
-            Ok(b'\n') => return Some(line),
-            Ok(byte) => line.push(byte),
-            Err(_) if line.is_empty() => return None,
-            Err(_) => return Some(line),
-        }
-    }
-    Some(line)
-}
-
-async fn ended_early(child: &Child, last: &LastLines) -> Error {
-    let reason = match tokio::time::timeout(NAMING, child.exited()).await {
-        Ok(exit) => format!("{exit} before its handshake"),
-        Err(_) => "it closed its stdout before its handshake".to_owned(),
-    };
-    Error::Start {
-        reason,
-        stderr: last.of_the_end(NAMING).await,
-    }
-}
-
-/// Logs what the plugin prints after its handshake, line by line.
-fn sink(source: Source) -> linchpin_goplugin::host::OutputSink {
-    let state = Mutex::new((Lines::default(), Lines::default(), Classifier::default()));
-    Arc::new(move |stream, bytes| {
-        let (stdout, stderr, classifier) = &mut *state.lock();
-        let lines = match stream {
-            Stream::Stdout => stdout,
-            Stream::Stderr => stderr,
-        };
-        lines.push(bytes, |line| {
-            output::log(&source, &classifier.classify(&line))
-        });
-    })
 }

@@ -33,6 +33,8 @@ pub(crate) struct Supervised {
     now: Mutex<Now>,
     instances: Mutex<Vec<Arc<Core>>>,
     restarts: AtomicU64,
+    /// Why its process ended last, or did not start again. Without the plugin's words.
+    last_error: Mutex<Option<String>>,
     stop: CancellationToken,
     /// Cancelled when nothing is left and nothing will be started any more.
     ended: CancellationToken,
@@ -64,6 +66,7 @@ impl Supervised {
             now: Mutex::new(Now::Running(Arc::clone(&process))),
             instances: Mutex::default(),
             restarts: AtomicU64::new(0),
+            last_error: Mutex::new(None),
             ended: CancellationToken::new(),
             host,
         });
@@ -71,6 +74,7 @@ impl Supervised {
         supervised.host.tracker.spawn(async move {
             runs.follow(process).await;
             // Whatever was running when it was told to stop is dropped, which kills it.
+            runs.open_breaker(false);
             *runs.now.lock() = Now::Failed;
             runs.ended.cancel();
         });
@@ -88,6 +92,11 @@ impl Supervised {
     /// How often it was started again.
     pub(crate) fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Why its process ended last, or did not start again; `None` when neither ever happened.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
     }
 
     /// What the joining rule wants to know.
@@ -128,32 +137,26 @@ impl Supervised {
         let mut backoff = Backoff::new(self.host.settings.restart);
         loop {
             let began = Instant::now();
-            tokio::select! {
+            let hung = tokio::select! {
                 () = self.stop.cancelled() => return self.finish(&process).await,
-                exit = process.exited() => self.log_exit(&process, &exit.to_string()),
-                why = self.hung(&process) => {
-                    process.kill();
-                    process.exited().await;
-                    self.log_exit(&process, &why);
-                }
-            }
+                _ = process.exited() => None,
+                checks = self.hung(&process) => Some(checks),
+            };
             *self.now.lock() = Now::Starting;
             self.tell(&Bond::Starting);
-            let mut cause = Error::Ended {
-                exit: process.exited().await.to_string(),
-                stderr: process.last_lines(),
-            };
+            let mut cause = self.end_of(&process, hung).await;
             drop(process);
             let mut lived = began.elapsed();
             process = loop {
                 let pause = backoff.ended(lived, random());
                 if pause.breaker_open {
                     tracing::warn!(
-                        plugin = self.entry.name, version = self.entry.version_text(),
+                        r#type = self.entry.plugin_type.as_str(), plugin = self.entry.name,
+                        version = self.entry.version_text(), sha256 = %self.artefact.sha256(),
                         generation = self.generation, pause_ms = pause.wait.as_millis(),
                         %cause, "plugin keeps ending: breaker open"
                     );
-                    *self.now.lock() = Now::Failed;
+                    self.open_breaker(true);
                     self.tell(&Bond::Degraded {
                         cause: cause.for_requests(),
                         until: Instant::now() + pause.wait,
@@ -171,9 +174,15 @@ impl Supervised {
                     Ok(process) => break process,
                     Err(error) => {
                         tracing::warn!(
-                            plugin = self.entry.name, version = self.entry.version_text(),
-                            generation = self.generation, %error, "plugin does not start again"
+                            r#type = self.entry.plugin_type.as_str(), plugin = self.entry.name,
+                            version = self.entry.version_text(), sha256 = %self.artefact.sha256(),
+                            generation = self.generation, %error,
+                            "plugin process did not start again"
                         );
+                        self.host
+                            .totals
+                            .count(&self.entry, |counts| counts.failed_starts += 1);
+                        *self.last_error.lock() = Some(error.for_requests());
                         cause = error;
                         lived = Duration::ZERO;
                     }
@@ -187,11 +196,8 @@ impl Supervised {
         let process = Process::start_again(&self.host, &self.entry, &self.artefact).await?;
         let process = Arc::new(process);
         let restarts = self.restarts.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::info!(
-            plugin = self.entry.name, version = self.entry.version_text(),
-            sha256 = %self.artefact.sha256(), pid = process.pid(),
-            generation = self.generation, restarts, "plugin process started again"
-        );
+        process.log_start(&self.entry, self.generation, restarts);
+        self.open_breaker(false);
         *self.now.lock() = Now::Running(Arc::clone(&process));
         // Each in a task of its own: one that hangs in its Setup holds up neither its siblings nor
         // the watch over the process.
@@ -211,9 +217,64 @@ impl Supervised {
         }
     }
 
-    /// Returns with the reason when the process hangs (plugin-protocol §1.10): checks are missed,
+    /// Marks the breaker as open or closed, and counts it.
+    fn open_breaker(&self, open: bool) {
+        let mut now = self.now.lock();
+        let before = std::mem::replace(&mut *now, if open { Now::Failed } else { Now::Starting });
+        let was_open = matches!(before, Now::Failed);
+        drop(now);
+        if was_open != open {
+            self.host.totals.count(&self.entry, |counts| {
+                counts.open_breakers = if open {
+                    counts.open_breakers + 1
+                } else {
+                    counts.open_breakers.saturating_sub(1)
+                };
+            });
+        }
+    }
+
+    /// Notes, counts and logs that the process has ended without having been told to, or ends it
+    /// when it hangs: so many checks were missed.
+    async fn end_of(&self, process: &Process, hung: Option<u32>) -> Error {
+        let cause = match hung {
+            None => Error::Ended {
+                exit: process.exited().await,
+                stderr: process.last_lines(),
+            },
+            Some(checks) => {
+                process.kill();
+                process.exited().await;
+                Error::Hung { checks }
+            }
+        };
+        self.host.totals.count(&self.entry, |counts| match hung {
+            None => counts.crashes += 1,
+            Some(_) => counts.hangs += 1,
+        });
+        let reason = cause.for_requests();
+        *self.last_error.lock() = Some(reason.clone());
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    r#type = self.entry.plugin_type.as_str(), plugin = self.entry.name,
+                    version = self.entry.version_text(), sha256 = %self.artefact.sha256(),
+                    pid = process.pid(), generation = self.generation, reason,
+                    "plugin process ended"
+                )
+            };
+        }
+        // plugin-protocol §1.14: an end with status 0 is no error of the plugin's.
+        match &cause {
+            Error::Ended { exit, .. } if exit.is_success() => log!(info),
+            _ => log!(error),
+        }
+        cause
+    }
+
+    /// Returns with the number of missed checks when the process hangs (plugin-protocol §1.10): checks are missed,
     /// no call is answered meanwhile, and it uses no CPU or has let a call run past its deadline.
-    async fn hung(&self, process: &Process) -> String {
+    async fn hung(&self, process: &Process) -> u32 {
         let interval = self.host.settings.health_interval;
         let mut missed = 0;
         let (mut answered, mut ticks) =
@@ -232,7 +293,7 @@ impl Supervised {
             let idle = process.connection().calls_answered() == answered;
             let still = process.cpu_ticks() == ticks;
             if missed >= MISSED_CHECKS && idle && (still || process.take_overdue()) {
-                return format!("hung: {missed} health checks without an answer");
+                return missed;
             }
             if !idle {
                 missed = 0;
@@ -269,17 +330,9 @@ impl Supervised {
         self.tell(&Bond::Ended);
         process.stop(self.host.settings.plugin_stop_timeout).await;
         tracing::info!(
-            plugin = self.entry.name, version = self.entry.version_text(),
-            sha256 = %self.artefact.sha256(), pid = process.pid(),
-            generation = self.generation, "plugin process stopped"
-        );
-    }
-
-    fn log_exit(&self, process: &Process, reason: &str) {
-        tracing::error!(
             r#type = self.entry.plugin_type.as_str(), plugin = self.entry.name,
             version = self.entry.version_text(), sha256 = %self.artefact.sha256(),
-            pid = process.pid(), generation = self.generation, reason, "plugin process ended"
+            pid = process.pid(), generation = self.generation, "plugin process stopped"
         );
     }
 }

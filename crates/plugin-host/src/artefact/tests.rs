@@ -38,6 +38,7 @@ fn elf(payload: &[u8]) -> Vec<u8> {
     let mut bytes = std::fs::read("/proc/self/exe").unwrap();
     bytes.truncate(4_096);
     bytes.extend_from_slice(payload);
+    bytes[56..58].fill(0); // no program headers, so that nothing is missing
     bytes
 }
 
@@ -50,7 +51,7 @@ fn contents(artefact: &Artefact) -> Vec<u8> {
 }
 
 #[test]
-fn a_sealed_copy_keeps_what_was_hashed() {
+fn h42_a_sealed_copy_keeps_what_was_hashed() {
     let plugins = Plugins::new();
     let original = elf(b"one");
     let sha = plugins.write("tp1", &original, 0o755);
@@ -91,7 +92,7 @@ fn a_fresh_file_is_not_trusted_by_its_times() {
 }
 
 #[test]
-fn the_other_modes_hash_again_before_a_respawn() {
+fn h42_the_other_modes_hash_again_before_a_respawn() {
     for (name, how) in [("d", Execution::Descriptor), ("p", Execution::Path)] {
         let plugins = Plugins::new();
         let sha = plugins.write(name, &elf(b"one"), 0o755);
@@ -108,7 +109,7 @@ fn the_other_modes_hash_again_before_a_respawn() {
 }
 
 #[test]
-fn scripts_run_by_path() {
+fn h57_scripts_run_by_path() {
     let plugins = Plugins::new();
     let sha = plugins.write("tp.sh", b"#!/bin/sh\n", 0o755);
     let artefact = plugins.open("tp.sh", sha, Execution::Sealed).unwrap();
@@ -118,7 +119,7 @@ fn scripts_run_by_path() {
 }
 
 #[test]
-fn a_refused_file_says_what_is_wrong_with_it() {
+fn h57_a_refused_file_says_what_is_wrong_with_it() {
     let plugins = Plugins::new();
     let mut foreign = elf(b"");
     foreign[18] = if cfg!(target_arch = "x86_64") {
@@ -127,9 +128,24 @@ fn a_refused_file_says_what_is_wrong_with_it() {
         62
     };
     foreign[19] = 0;
+    let program = std::fs::read("/proc/self/exe").unwrap();
+    let cut_off = &program[..program.len() / 2];
+    let start = &elf(b"")[..40];
+    let mut musl = program.clone();
+    let name = b"/lib64/ld-linux-x86-64.so.2\0";
+    let at = musl.windows(name.len()).position(|w| w == name);
+    if let Some(at) = at {
+        musl[at..at + 22].copy_from_slice(b"/lib/ld-musl-gone.so.1");
+        musl[at + 22] = 0;
+    }
+    let mut object = elf(b"");
+    object[16] = 1;
+    let mut library = elf(b"");
+    library[16] = 3;
+    library[24..32].fill(0);
     std::fs::create_dir(plugins.scratch.path().join("folder")).unwrap();
     for (name, bytes, mode, expected) in [
-        ("empty", b"".as_slice(), 0o755, "it is empty"),
+        ("empty", b"".as_slice(), 0o755, "it is empty: copy it again"),
         (
             "text",
             b"hello, world, this is text".as_slice(),
@@ -137,7 +153,61 @@ fn a_refused_file_says_what_is_wrong_with_it() {
             "neither an ELF executable",
         ),
         ("foreign", &foreign, 0o755, "it was built for "),
-        ("plain", &elf(b""), 0o644, "it is not executable"),
+        (
+            "plain",
+            &elf(b""),
+            0o644,
+            "permission denied: it is not executable",
+        ),
+        ("cut-off", cut_off, 0o755, "it is cut off after "),
+        ("start", start, 0o755, "it is cut off: copy it again"),
+        ("musl", &musl, 0o755, "such as Alpine Linux"),
+        ("object", &object, 0o755, "it is an object file"),
+        ("library", &library, 0o755, "it is a shared library"),
+        ("mac", b"\xcf\xfa\xed\xfe".as_slice(), 0o755, "GOOS=linux"),
+        (
+            "windows",
+            b"MZ\x90".as_slice(),
+            0o755,
+            "it is a program for Windows",
+        ),
+        (
+            "zip",
+            b"PK\x03\x04".as_slice(),
+            0o755,
+            "it is a zip archive: unpack it",
+        ),
+        (
+            "gzip",
+            b"\x1f\x8b\x08".as_slice(),
+            0o755,
+            "it is compressed with gzip",
+        ),
+        (
+            "page",
+            b"\n<!DOCTYPE html>".as_slice(),
+            0o755,
+            "it is a page of a web site",
+        ),
+        (
+            "gone.sh",
+            b"#! /nowhere/sh -e\n".as_slice(),
+            0o755,
+            "its interpreter /nowhere/sh: no such file or directory",
+        ),
+        (
+            "dos.sh",
+            b"#!/bin/sh\r\nexit 1\r\n".as_slice(),
+            0o755,
+            "carriage return",
+        ),
+        ("none.sh", b"#!\n".as_slice(), 0o755, "names no interpreter"),
+        (
+            "data.sh",
+            b"#!/etc/passwd\n".as_slice(),
+            0o755,
+            "its interpreter /etc/passwd is not executable",
+        ),
     ] {
         let sha = plugins.write(name, bytes, mode);
         let refusal = plugins.open(name, sha, Execution::Sealed).unwrap_err();
@@ -154,7 +224,17 @@ fn a_refused_file_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_wrong_digest_names_file_expected_and_actual() {
+fn h57_where_memory_files_are_forbidden_the_file_itself_is_executed() {
+    let mut plugins = Plugins::new();
+    plugins.artefacts.may_use_memory = false;
+    let sha = plugins.write("tp1", &elf(b"one"), 0o755);
+    let artefact = plugins.open("tp1", sha, Execution::Sealed).unwrap();
+    assert_eq!(artefact.execution(), Execution::Descriptor);
+    assert_eq!(artefact.verified(), "at execution");
+}
+
+#[test]
+fn h42_a_wrong_digest_names_file_expected_and_actual() {
     let plugins = Plugins::new();
     let actual = plugins.write("tp1", &elf(b"one"), 0o755);
     let expected = Sha256([0; 32]);

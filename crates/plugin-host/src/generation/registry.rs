@@ -121,7 +121,9 @@ impl Registry {
     pub(crate) fn instances(&self) -> Vec<InstanceStatus> {
         let listed = self.0.lock().instances.clone();
         let alive = listed.iter().filter_map(Weak::upgrade);
-        alive.filter_map(|core| core.status()).collect()
+        let mut all: Vec<InstanceStatus> = alive.filter_map(|core| core.status()).collect();
+        all.sort_by(|a, b| a.mount.cmp(&b.mount));
+        all
     }
 }
 
@@ -196,9 +198,12 @@ impl Inner {
                 () = host.stopping.cancelled() => Err(Error::Stopping),
             };
             if let Err(error) = &outcome {
+                let entry = &starting.entry;
+                host.totals.count(entry, |counts| counts.failed_starts += 1);
                 tracing::warn!(
-                    plugin = starting.entry.name, version = starting.entry.version_text(),
-                    generation = starting.number, %error, "plugin generation did not start"
+                    r#type = entry.plugin_type.as_str(), plugin = entry.name,
+                    version = entry.version_text(), sha256 = %entry.sha256,
+                    generation = starting.number, %error, "plugin process did not start"
                 );
                 host.registry.0.lock().remember(&starting, error);
             }

@@ -25,6 +25,8 @@ use tokio::time::Instant;
 const RETRY: Duration = Duration::from_secs(5);
 /// The step that ends the coming up of an instance.
 const INITIALIZE: &str = "Initialize";
+/// What the deadline of a start calls it that follows an end.
+const AGAIN: &str = "the new start of the plugin process";
 /// How long an instance that failed to come up may take to clean up.
 const FAILED_CLEANUP: Duration = Duration::from_secs(2);
 
@@ -166,8 +168,9 @@ impl Core {
                 return Ok(process);
             }
             if Instant::now() >= end {
-                return Err(Error::Start {
-                    reason: "it is still being started again".to_owned(),
+                return Err(Error::Deadline {
+                    step: AGAIN,
+                    limit: self.host.settings.start_wait,
                     stderr: Vec::new(),
                 });
             }
@@ -396,7 +399,7 @@ impl Core {
                 .process()
                 .map(|process| process.status(!home.alone)),
             restarts: home.supervised.restarts(),
-            last_error: None,
+            last_error: home.supervised.last_error(),
         })
     }
 }

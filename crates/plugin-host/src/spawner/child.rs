@@ -16,7 +16,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-/// How a process ended. Its `Display` is Go's: `exit status 2`, `signal: killed`.
+/// What `/proc/<pid>/stat` counts in; the same for every program on Linux, whatever the kernel uses.
+const TICKS_A_SECOND: u64 = 100;
+
+/// How a process ended. Its `Display` is Go's: `exit status 2`, `signal: killed`, with the name of
+/// the signal behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// By itself, with this status.
@@ -43,18 +47,20 @@ impl fmt::Display for Exit {
             Self::Signal(signal) => signal,
         };
         let name = match Signal::from_named_raw(*signal) {
-            Some(Signal::KILL) => "killed",
-            Some(Signal::TERM) => "terminated",
-            Some(Signal::INT) => "interrupt",
-            Some(Signal::QUIT) => "quit",
-            Some(Signal::HUP) => "hangup",
-            Some(Signal::SEGV) => "segmentation fault",
-            Some(Signal::ABORT) => "aborted",
-            Some(Signal::BUS) => "bus error",
-            Some(Signal::ILL) => "illegal instruction",
-            Some(Signal::FPE) => "floating point exception",
-            Some(Signal::SYS) => "bad system call",
-            Some(Signal::PIPE) => "broken pipe",
+            Some(Signal::KILL) => "killed (SIGKILL)",
+            Some(Signal::TERM) => "terminated (SIGTERM)",
+            Some(Signal::INT) => "interrupt (SIGINT)",
+            Some(Signal::QUIT) => "quit (SIGQUIT)",
+            Some(Signal::HUP) => "hangup (SIGHUP)",
+            Some(Signal::SEGV) => "segmentation fault (SIGSEGV)",
+            Some(Signal::ABORT) => "aborted (SIGABRT)",
+            Some(Signal::BUS) => "bus error (SIGBUS)",
+            Some(Signal::ILL) => "illegal instruction (SIGILL)",
+            Some(Signal::FPE) => "floating point exception (SIGFPE)",
+            Some(Signal::SYS) => "bad system call (SIGSYS)",
+            Some(Signal::PIPE) => "broken pipe (SIGPIPE)",
+            Some(Signal::XCPU) => "CPU time limit exceeded (SIGXCPU)",
+            Some(Signal::XFSZ) => "file size limit exceeded (SIGXFSZ)",
             _ => return write!(f, "signal {signal}"),
         };
         write!(f, "signal: {name}")
@@ -125,6 +131,25 @@ impl Child {
         if self.exit.borrow().is_none() {
             let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
         }
+    }
+
+    /// Its resident memory, in bytes; `None` once it has ended.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        // Not from `statm`, which counts in pages, whose size the system chooses.
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+        Some(kibibytes.saturating_mul(1_024))
+    }
+
+    /// The CPU time it has used; `None` once it has ended.
+    #[must_use]
+    pub fn cpu(&self) -> Option<Duration> {
+        let milliseconds = self.cpu_ticks()?.saturating_mul(1_000) / TICKS_A_SECOND;
+        Some(Duration::from_millis(milliseconds))
     }
 
     /// User and system time it has used, in clock ticks; `None` once it has ended.

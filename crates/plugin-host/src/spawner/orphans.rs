@@ -18,9 +18,7 @@ const ROUNDS: usize = 8;
 /// Kills and reaps every child of this process that carries the private directory in its
 /// environment. Call it when the plugin itself has ended; blocks for a moment.
 pub(crate) fn end(private: &Path) {
-    let mut marker = b"\0PLUGIN_UNIX_SOCKET_DIR=".to_vec();
-    marker.extend_from_slice(private.as_os_str().as_bytes());
-    marker.push(0);
+    let marker = marker(private);
     for _ in 0..ROUNDS {
         let orphans: Vec<Pid> = children()
             .into_iter()
@@ -38,6 +36,36 @@ pub(crate) fn end(private: &Path) {
             let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
         }
     }
+}
+
+/// Kills every process that carries the private directory in its environment, whoever its parent is:
+/// what the plugins of a server have left that was itself killed. Blocks for a moment.
+pub(crate) fn end_anywhere(private: &Path) {
+    let marker = marker(private);
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return;
+    };
+    let numbers = processes.flatten().filter_map(|entry| {
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        Pid::from_raw(number)
+    });
+    for pid in numbers.filter(|pid| *pid != rustix::process::getpid()) {
+        // Opened before it is looked at: the number may be another process's a moment later.
+        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+            continue;
+        };
+        if carries(pid, &marker) {
+            tracing::info!(pid = %pid, "ending a process that a plugin of a killed server left behind");
+            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        }
+    }
+}
+
+fn marker(private: &Path) -> Vec<u8> {
+    let mut marker = b"\0PLUGIN_UNIX_SOCKET_DIR=".to_vec();
+    marker.extend_from_slice(private.as_os_str().as_bytes());
+    marker.push(0);
+    marker
 }
 
 /// Every child of every thread of this process. Empty where the kernel does not list them.

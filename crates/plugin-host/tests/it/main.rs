@@ -2,9 +2,14 @@
 
 #![cfg(test)]
 
+mod captured;
 mod deadlines;
+mod executions;
+mod lives;
 mod plugins;
+mod raw_plugin;
 mod scratch;
 mod spawning;
+mod starts;
 mod words;
 mod world;

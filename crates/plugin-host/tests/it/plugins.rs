@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_mounts_share_a_process_and_nothing_else() {
+async fn h19_two_mounts_share_a_process_and_nothing_else() {
     let world = World::new(|_| {});
     let (a, b) = (world.mount(&[], "a").await, world.mount(&[], "b").await);
     let pid = world.pid(&a).await;
@@ -53,7 +53,7 @@ async fn a_plugins_file_may_have_any_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_that_does_not_multiplex_has_a_process_per_mount() {
+async fn h18_a_plugin_that_does_not_multiplex_has_a_process_per_mount() {
     let world = World::new(|_| {});
     let env = ["FAULT_MULTIPLEX=0"];
     let (a, b) = (world.mount(&env, "a").await, world.mount(&env, "b").await);
@@ -66,7 +66,7 @@ async fn a_plugin_that_does_not_multiplex_has_a_process_per_mount() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_is_back_without_any_request_and_all_its_mounts_with_it() {
+async fn h37_a_killed_process_is_back_without_any_request_and_all_its_mounts_with_it() {
     let world = World::new(|_| {});
     let (a, b) = (world.mount(&[], "a").await, world.mount(&[], "b").await);
     let pid = world.pid(&a).await;
@@ -86,7 +86,7 @@ async fn a_killed_process_is_back_without_any_request_and_all_its_mounts_with_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_was_in_flight_fails_when_a_process_ends() {
+async fn h37_only_what_was_in_flight_fails_when_a_process_ends() {
     let world = World::new(|s| {
         s.restart.first_pause = Duration::from_millis(20);
         s.restart.breaker_after = 100;
@@ -124,7 +124,7 @@ async fn a_broken_start_says_why_and_leaves_nothing() {
     for (env, expected) in [
         (
             "FAULT_START=exit",
-            "exit status 3 before its handshake; last output: fault: exiting",
+            "/fault: exit status 3 before its handshake; last output: fault: exiting",
         ),
         (
             "FAULT_START=hang",
@@ -205,7 +205,7 @@ async fn mounts_that_are_reloaded_one_by_one_end_in_one_generation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_loop_slows_down_and_opens_the_breaker() {
+async fn h38_a_crash_loop_slows_down_and_opens_the_breaker() {
     let world = World::new(|s| {
         s.restart.first_pause = Duration::from_millis(50);
         s.restart.breaker_after = 3;
@@ -229,7 +229,7 @@ async fn a_crash_loop_slows_down_and_opens_the_breaker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_process_is_replaced_and_a_slow_call_is_not_disturbed() {
+async fn h56_a_stopped_process_is_replaced_and_a_slow_call_is_not_disturbed() {
     let world = World::new(|s| s.health_interval = Duration::from_millis(100));
     let mount = world.mount(&[], "a").await;
     let pid = world.pid(&mount).await;
@@ -248,7 +248,7 @@ async fn a_stopped_process_is_replaced_and_a_slow_call_is_not_disturbed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_learns_type_and_version_and_a_hung_one_blocks_nobody() {
+async fn h45_a_probe_learns_type_and_version_and_a_hung_one_blocks_nobody() {
     let world = World::new(|s| s.plugin_start_timeout = Duration::from_secs(3));
     let entry = world.entry(&["FAULT_VERSION=v1.2.3"]);
     let probe = world.host.probe(&world.ctx, &entry, None).await.unwrap();
@@ -341,7 +341,7 @@ fn plugins_outlive_the_threads_of_the_blocking_pool() {
     assert!(!survives(true), "the mutant is not noticed");
 }
 
-fn kill(pid: u32, signal: &str) {
+pub(crate) fn kill(pid: u32, signal: &str) {
     let done = std::process::Command::new("kill")
         .args([&format!("-{signal}"), &pid.to_string()])
         .status();

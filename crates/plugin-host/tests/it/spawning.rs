@@ -91,7 +91,7 @@ async fn a_sealed_binary_runs_although_its_file_has_changed() {
         assert!(spawned.child.is_alive());
         assert!(spawned.child.cpu_ticks().is_some());
         spawned.child.kill();
-        assert_eq!(exit(&spawned).await.to_string(), "signal: killed");
+        assert_eq!(exit(&spawned).await.to_string(), "signal: killed (SIGKILL)");
         assert!(!spawned.child.is_alive());
         let _ = std::fs::remove_dir_all(scratch.private().join("exe"));
     }
@@ -102,16 +102,20 @@ async fn what_exec_refuses_is_named_in_the_report() {
     let scratch = Scratch::new();
     let (spawner, _) = spawner();
     let mut broken = std::fs::read("/bin/true").unwrap();
-    broken.truncate(70);
+    broken[56..58].fill(0); // no program headers
+    let interpreter = scratch.root().join("interpreter");
+    std::fs::copy("/bin/true", &interpreter).unwrap();
+    let script = format!("#!{}\n", interpreter.display());
     for (name, bytes, expected) in [
         (
             "no-interpreter",
-            b"#!/nowhere/sh\n".as_slice(),
+            script.as_bytes(),
             "interpreter or loader is missing",
         ),
-        ("cut-off", &broken, "exec format error"),
+        ("headless", &broken, "exec format error"),
     ] {
         let artefact = scratch.artefact(name, bytes, Execution::Sealed).unwrap();
+        let _ = std::fs::remove_file(&interpreter);
         let spawned = spawner
             .spawn(request(&scratch, artefact, &[]))
             .await

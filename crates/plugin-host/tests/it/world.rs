@@ -102,6 +102,16 @@ impl World {
         path: &str,
         joining: Joining,
     ) -> Result<Prepared, Error> {
+        let source = PluginSource::External(Arc::new(entry));
+        self.prepare_from(source, path, joining).await
+    }
+
+    pub(crate) async fn prepare_from(
+        &self,
+        source: PluginSource,
+        path: &str,
+        joining: Joining,
+    ) -> Result<Prepared, Error> {
         let prepare = Prepare {
             mount: MountInfo {
                 path: format!("{path}/"),
@@ -113,7 +123,7 @@ impl World {
                 options: BTreeMap::new(),
                 local: false,
             },
-            source: PluginSource::External(Arc::new(entry)),
+            source,
             joining,
             storage: Arc::new(Memory::default()),
             system: Arc::new(Node),

@@ -1,0 +1,272 @@
+//! A plugin written straight on the protocol, for this crate's tests: it does what no SDK does. It
+//! floods the stdio stream, ends its broker stream when it is told to, and has one thread only, so
+//! that a busy request keeps it from answering anything else.
+
+use linchpin_crypto::tls::{self, OneTimeIdentity};
+use linchpin_goplugin::names::{BACKEND_VERSION, env};
+use linchpin_goplugin::proto::health::health_server::{Health, HealthServer};
+use linchpin_goplugin::proto::health::{HealthCheckRequest, HealthCheckResponse};
+use linchpin_goplugin::proto::logical::plugin_version_server::{
+    PluginVersion, PluginVersionServer,
+};
+use linchpin_goplugin::proto::logical::{self, VersionReply};
+use linchpin_goplugin::proto::multiplexing::plugin_multiplexing_server::{
+    PluginMultiplexing, PluginMultiplexingServer,
+};
+use linchpin_goplugin::proto::multiplexing::{
+    MultiplexingSupportRequest, MultiplexingSupportResponse,
+};
+use linchpin_goplugin::proto::pb::backend_server::{Backend, BackendServer};
+use linchpin_goplugin::proto::pb::{self, HandleRequestReply, SetupReply, TypeReply};
+use linchpin_goplugin::proto::plugin::grpc_broker_server::{GrpcBroker, GrpcBrokerServer};
+use linchpin_goplugin::proto::plugin::grpc_controller_server::{
+    GrpcController, GrpcControllerServer,
+};
+use linchpin_goplugin::proto::plugin::grpc_stdio_server::{GrpcStdio, GrpcStdioServer};
+use linchpin_goplugin::proto::plugin::{ConnInfo, Empty, StdioData};
+use linchpin_goplugin::{Address, Handshake};
+use std::error::Error;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::{Stream, StreamExt as _};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::Connected;
+use tonic::{Request, Response, Status, Streaming};
+
+/// What is printed over the stdio stream: ten MiB.
+const PIECES: u64 = 10 * 1024;
+
+type Answer<T> = Result<Response<T>, Status>;
+type Pieces<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[derive(Clone, Default)]
+struct Raw(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    printed: AtomicU64,
+    broker: CancellationToken,
+    end: CancellationToken,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let host = tls::certificate_from_pem(&std::env::var(env::CLIENT_CERT)?)?;
+    let own = OneTimeIdentity::generate(SystemTime::now())?;
+    let acceptor = TlsAcceptor::from(tls::server_config(&own, host)?);
+    let path = PathBuf::from(std::env::var(env::UNIX_SOCKET_DIR)?).join("socket-of-raw");
+    let listener = UnixListener::bind(&path)?;
+    let handshake = Handshake {
+        app_version: BACKEND_VERSION,
+        address: Address::Unix(path),
+        certificate: Some(own.certificate().to_vec()),
+        broker_multiplexing: None,
+    };
+    writeln!(std::io::stdout(), "{handshake}")?;
+    let raw = Raw::default();
+    let incoming = connections(listener, acceptor);
+    tonic::transport::Server::builder()
+        .add_service(BackendServer::new(raw.clone()))
+        .add_service(GrpcBrokerServer::new(raw.clone()))
+        .add_service(GrpcControllerServer::new(raw.clone()))
+        .add_service(GrpcStdioServer::new(raw.clone()))
+        .add_service(HealthServer::new(raw.clone()))
+        .add_service(PluginVersionServer::new(raw.clone()))
+        .add_service(PluginMultiplexingServer::new(raw.clone()))
+        .serve_with_incoming_shutdown(incoming, async move {
+            raw.0.end.cancelled().await;
+            std::process::exit(0);
+        })
+        .await?;
+    Ok(())
+}
+
+fn connections(
+    listener: UnixListener,
+    acceptor: TlsAcceptor,
+) -> impl Stream<Item = std::io::Result<Tls>> {
+    let incoming = tokio_stream::wrappers::UnixListenerStream::new(listener);
+    incoming.then(move |stream| {
+        let acceptor = acceptor.clone();
+        async move { Ok(Tls(acceptor.accept(stream?).await?)) }
+    })
+}
+
+#[tonic::async_trait]
+impl Backend for Raw {
+    async fn handle_request(
+        &self,
+        request: Request<pb::HandleRequestArgs>,
+    ) -> Answer<HandleRequestReply> {
+        let path = request.into_inner().request.unwrap_or_default().path;
+        if let Some(time) = path.strip_prefix("busy/") {
+            let time = Duration::from_millis(time.parse().unwrap_or_default());
+            let began = Instant::now();
+            while began.elapsed() < time {
+                std::hint::spin_loop();
+            }
+        }
+        if path == "end-broker" {
+            self.0.broker.cancel();
+        }
+        let printed = self.0.printed.load(Ordering::Relaxed);
+        let pid = std::process::id();
+        Ok(Response::new(HandleRequestReply {
+            response: Some(pb::Response {
+                data: format!("{{\"pid\":{pid},\"printed\":{printed}}}"),
+                ..pb::Response::default()
+            }),
+            err: None,
+        }))
+    }
+
+    async fn special_paths(&self, _: Request<pb::Empty>) -> Answer<pb::SpecialPathsReply> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn handle_existence_check(
+        &self,
+        _: Request<pb::HandleExistenceCheckArgs>,
+    ) -> Answer<pb::HandleExistenceCheckReply> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn cleanup(&self, _: Request<pb::Empty>) -> Answer<pb::Empty> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn invalidate_key(&self, _: Request<pb::InvalidateKeyArgs>) -> Answer<pb::Empty> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn setup(&self, _: Request<pb::SetupArgs>) -> Answer<SetupReply> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn initialize(&self, _: Request<pb::InitializeArgs>) -> Answer<pb::InitializeReply> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn r#type(&self, _: Request<pb::Empty>) -> Answer<TypeReply> {
+        Ok(Response::new(TypeReply { r#type: 1 }))
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcBroker for Raw {
+    type StartStreamStream = Pieces<ConnInfo>;
+
+    async fn start_stream(
+        &self,
+        _: Request<Streaming<ConnInfo>>,
+    ) -> Answer<Self::StartStreamStream> {
+        let end = self.0.broker.clone().cancelled_owned();
+        Ok(Response::new(Box::pin(Nothing(Box::pin(end)))))
+    }
+}
+
+/// A stream of nothing that ends when its future does.
+struct Nothing(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Stream for Nothing {
+    type Item = Result<ConnInfo, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll(cx).map(|()| None)
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcController for Raw {
+    async fn shutdown(&self, _: Request<Empty>) -> Answer<Empty> {
+        self.0.end.cancel();
+        Ok(Response::new(Default::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcStdio for Raw {
+    type StreamStdioStream = Pieces<StdioData>;
+
+    async fn stream_stdio(&self, _: Request<()>) -> Answer<Self::StreamStdioStream> {
+        let state = Arc::clone(&self.0);
+        let pieces = tokio_stream::iter(0..PIECES).map(move |_| {
+            state.printed.fetch_add(1, Ordering::Relaxed);
+            let mut data = vec![b'x'; 1023];
+            data.push(b'\n');
+            Ok(StdioData { channel: 1, data })
+        });
+        Ok(Response::new(Box::pin(pieces)))
+    }
+}
+
+#[tonic::async_trait]
+impl Health for Raw {
+    async fn check(&self, _: Request<HealthCheckRequest>) -> Answer<HealthCheckResponse> {
+        Ok(Response::new(HealthCheckResponse { status: 1 }))
+    }
+}
+
+#[tonic::async_trait]
+impl PluginVersion for Raw {
+    async fn version(&self, _: Request<logical::Empty>) -> Answer<VersionReply> {
+        Ok(Response::new(Default::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl PluginMultiplexing for Raw {
+    async fn multiplexing_support(
+        &self,
+        _: Request<MultiplexingSupportRequest>,
+    ) -> Answer<MultiplexingSupportResponse> {
+        Ok(Response::new(MultiplexingSupportResponse {
+            supported: true,
+        }))
+    }
+}
+
+/// A connection as tonic wants it.
+struct Tls(tokio_rustls::server::TlsStream<UnixStream>);
+
+impl Connected for Tls {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Tls {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Tls {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

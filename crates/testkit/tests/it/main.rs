@@ -10,13 +10,24 @@
 )]
 
 mod catalog;
+mod chaos;
+mod chaos_fleet;
+mod chaos_load;
+mod chaos_operator;
+mod chaos_verdict;
 mod command_line;
 mod coverage;
+mod lifecycle_better;
+mod lifecycle_catalog;
+mod lifecycle_dev;
+mod lifecycle_runtimes;
 mod mutants;
+mod overlap;
 mod pins;
 mod processes;
 mod reload;
 mod selection;
+mod sight;
 mod storage;
 mod unavailable;
 mod under_load;

@@ -135,7 +135,8 @@ impl<'a, 'io> Call<'a, 'io> {
     /// Prints one value alone, as `-field` asks.
     pub(crate) fn show_field(&mut self, value: &Tree) -> Result<(), Failure> {
         let mut text = match self.format.print(value)? {
-            Some(text) => text.trim_end_matches('\n').to_owned(),
+            Some(text) if self.format == Format::Json => text.trim_end_matches('\n').to_owned(),
+            Some(text) => return self.print(&text),
             None => value.plain(),
         };
         if self.io.out_is_terminal {

@@ -48,7 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("http", &["core", "engine", "crypto"]),
     ("ui", &["core", "engine", "crypto"]),
-    ("cli", &["client", "barrier", "storage", "formats"]),
+    ("cli", &["client", "crypto", "barrier", "storage", "formats"]),
     ("testkit", &["client"]),
 ];
 

@@ -38,9 +38,7 @@ fn status(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let leader = call.ask(&Ask::get("sys/leader")).map(|answer| answer.body);
     let leader = leader.unwrap_or(Tree::Null);
     let has_ha = leader.get("ha_enabled").is_true();
-    let mut members = seal.members().to_vec();
-    members.push(("ha_enabled".to_owned(), has_ha.into()));
-    let whole = Tree::Map(members);
+    let whole = ordered(&seal, has_ha);
     let is_sealed = seal.get("sealed").is_true();
     if let Some(name) = call.typed.value("field").map(str::to_owned) {
         let value = whole
@@ -55,6 +53,35 @@ fn status(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         return Err(Failure::said());
     }
     Ok(())
+}
+
+/// The status with its members in the order of Vault's client; members that it does not know come last.
+fn ordered(seal: &Tree, has_ha: bool) -> Tree {
+    let order = [
+        "type",
+        "initialized",
+        "sealed",
+        "t",
+        "n",
+        "progress",
+        "nonce",
+        "version",
+        "commit_date",
+        "build_date",
+        "migration",
+        "cluster_name",
+        "cluster_id",
+        "recovery_seal",
+        "storage_type",
+    ];
+    let known = order
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), seal.find(name)?.clone())));
+    let others = seal.members().iter();
+    let others = others.filter(|(name, _)| !order.contains(&name.as_str()));
+    let mut members: Vec<(String, Tree)> = known.chain(others.cloned()).collect();
+    members.push(("ha_enabled".to_owned(), has_ha.into()));
+    Tree::Map(members)
 }
 
 fn table(seal: &Tree, has_ha: bool) -> Table {
@@ -76,6 +103,7 @@ fn table(seal: &Tree, has_ha: bool) -> Table {
     }
     row("Version", seal.get("version"));
     row("Build Date", seal.get("build_date"));
+    row("Commit Date", seal.get("commit_date"));
     row("Storage Type", seal.get("storage_type"));
     row("Cluster Name", seal.get("cluster_name"));
     row("Cluster ID", seal.get("cluster_id"));

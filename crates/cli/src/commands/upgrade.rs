@@ -187,6 +187,9 @@ fn register(call: &mut Call<'_, '_>, wanted: &Wanted, what: &str) -> Result<bool
                 "==> {} {version} is registered already",
                 wanted.name
             ));
+            if call.typed.values("env").next().is_some() {
+                call.note("    Its environment cannot be read back: -env was not looked at.");
+            }
             Ok(false)
         }
         Err(error) if error.status() == Some(404) => {

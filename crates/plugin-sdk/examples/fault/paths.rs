@@ -20,7 +20,11 @@ pub(super) fn table() -> Table<Fault> {
                 match e.switches.request.as_str() {
                     "panic" => return panicking(e),
                     "hang" => ctx.race(std::future::pending()).await?,
-                    "stop" => super::start::stop(),
+                    "stop" => {
+                        // The signal may come a moment later, and then there must be no answer yet.
+                        super::start::stop();
+                        ctx.race(std::future::pending()).await?;
+                    }
                     _ => {}
                 }
                 e.info()

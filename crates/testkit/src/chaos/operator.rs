@@ -9,9 +9,9 @@ use super::{Prng, pause};
 /// The versions that a plugin can have, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// Always registered; every mount was made with it.
-    Old,
     /// Always registered.
+    Old,
+    /// Always registered; every mount has it stored when the chaos begins.
     New,
     /// Comes and goes.
     Extra,
@@ -109,20 +109,21 @@ impl Script {
             numbers,
             registered: vec![Version::Old, Version::New],
             pin: None,
-            stored: vec![Version::Old; mounts],
+            stored: vec![Version::New; mounts],
             mounts,
         }
     }
 
     /// What must be done at the end so that only the two versions that are always there are registered, nothing is pinned, and every
-    /// mount runs the newer one.
-    pub fn closing(&self) -> Vec<Action> {
+    /// mount runs the newer one. A `note` that no entry had before brings them together in one generation: of a known entry, a mount that
+    /// lags behind would join the newest, and the others would leave it.
+    pub fn closing(&self, note: u64) -> Vec<Action> {
         let mut actions = vec![Action::Unpin, Action::Unmount];
         for version in [Version::Extra, Version::Broken] {
             actions.push(Action::Deregister { version });
         }
         for version in [Version::Old, Version::New] {
-            actions.push(Action::Register { version, note: 0 });
+            actions.push(Action::Register { version, note });
         }
         actions.extend((0..self.mounts).map(|mount| Action::Tune {
             mount,
@@ -293,13 +294,13 @@ mod tests {
         let reload = Action::Reload(Selection::Name);
         assert_eq!(
             outcome(&mut script, reload.clone()),
-            (true, vec![Version::Old; 2])
+            (true, vec![Version::New; 2])
         );
         let pin = |version| Action::Pin { version };
-        assert!(outcome(&mut script, pin(Version::New)).0);
+        assert!(outcome(&mut script, pin(Version::Old)).0);
         assert_eq!(
             outcome(&mut script, reload.clone()),
-            (true, vec![Version::New; 2])
+            (true, vec![Version::Old; 2])
         );
         assert!(!outcome(&mut script, pin(Version::Broken)).0);
         let register = Action::Register {
@@ -314,7 +315,7 @@ mod tests {
         };
         assert!(!outcome(&mut script, deregister).0);
         assert!(outcome(&mut script, Action::Unpin).0);
-        assert_eq!(outcome(&mut script, reload), (true, vec![Version::Old; 2]));
+        assert_eq!(outcome(&mut script, reload), (true, vec![Version::New; 2]));
     }
 
     #[test]
@@ -335,8 +336,8 @@ mod tests {
         };
         assert!(outcome(&mut script, deregister).0);
         let all = Action::Reload(Selection::Type);
-        assert_eq!(outcome(&mut script, all), (false, vec![Version::Old]));
+        assert_eq!(outcome(&mut script, all), (false, vec![Version::New]));
         let one = Action::Reload(Selection::Mounts(vec![0]));
-        assert_eq!(outcome(&mut script, one), (true, vec![Version::Old]));
+        assert_eq!(outcome(&mut script, one), (true, vec![Version::New]));
     }
 }

@@ -24,6 +24,10 @@ use crate::chaos_verdict::{Blown, Failure, Seen};
 /// The time between two requests of one of forty clients: some 250 requests a second, which leaves the machine to the other tests.
 const PACE: Duration = Duration::from_millis(150);
 
+/// The notes of the entries that everything is brought to rest with; the chaos itself has smaller ones.
+const BEFORE: u64 = 100;
+const AFTER: u64 = 101;
+
 #[test]
 fn chaos_fails_only_what_was_in_flight_at_a_kill() {
     run(Product::Linchpin, async |product| {
@@ -129,7 +133,7 @@ impl World {
     /// Brings every plugin to where the chaos will leave it, and counts what the server then holds.
     async fn at_rest(self: &Arc<Self>) -> Footprint {
         for plugin in 0..self.plugins.len() {
-            operator::close(self, plugin, &self.chaos.operator(plugin)).await;
+            operator::close(self, plugin, &self.chaos.operator(plugin), BEFORE).await;
         }
         let processes: usize = self.plugins.iter().map(Plugin::processes).sum();
         until("only the running generations are left", || async {
@@ -179,7 +183,7 @@ impl World {
         assert!(ended.len() <= 1);
         for (plugin, script) in operators.join_all().await {
             if violence {
-                operator::close(self, plugin, &script).await;
+                operator::close(self, plugin, &script, AFTER).await;
             }
         }
         self.load_is_over.cancel();

@@ -31,10 +31,10 @@ pub(crate) async fn operate(world: Arc<World>, plugin: usize, mut script: Script
     }
 }
 
-/// Brings a plugin to where it was before the chaos.
-pub(crate) async fn close(world: &World, plugin: usize, script: &Script) {
+/// Brings a plugin to rest: all of its mounts in one generation of an entry with this note.
+pub(crate) async fn close(world: &World, plugin: usize, script: &Script, note: u64) {
     let client = world.t.server().client();
-    for action in script.closing() {
+    for action in script.closing(note) {
         let runs = match &action {
             Action::Reload(_) => (0..MOUNTS).map(|mount| (mount, Version::New)).collect(),
             _ => std::collections::BTreeMap::new(),

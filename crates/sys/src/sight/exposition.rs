@@ -263,7 +263,8 @@ a_seconds_count{mount="m/"} 4
 
     #[test]
     fn the_document_has_the_keys_of_vaults() {
-        let document = json(&families(), UNIX_EPOCH);
+        let families = families();
+        let document = json(&families, UNIX_EPOCH);
         let document = serde_json::to_value(&document).unwrap();
         assert_eq!(document["Timestamp"], "1970-01-01 00:00:00 +0000 UTC");
         assert_eq!(document["Counters"][0]["Count"], 3);

@@ -38,6 +38,10 @@ async fn what_is_registered_is_listed_and_read() {
         let row = |version: &str| json!({"type": "secret", "name": "tp", "version": version, "builtin": false, "sha256": digest});
         assert_eq!(rows[2..], [row("v1.0.0"), row("v1.1.0")]);
     }
+    let mut as_list = list(&node, "sys/plugins/catalog/").await;
+    assert_eq!(as_list["keys"].take(), json!(["secret/"]));
+    as_list.as_object_mut().unwrap().remove("keys");
+    assert_eq!(as_list, node.get(CATALOG).await.data());
     let keys = list(&node, "sys/plugins/catalog/secret/").await;
     assert_eq!(keys, json!({"keys": ["kv", "totp", "tp"]}));
     let read = async |version: &str| {
@@ -101,10 +105,7 @@ async fn a_registration_takes_every_field() {
     node.post("sys/plugins/catalog/secret/alone", alone)
         .await
         .nothing();
-    let (read, _) = node
-        .get("sys/plugins/catalog/secret/alone")
-        .await
-        .warned();
+    let (read, _) = node.get("sys/plugins/catalog/secret/alone").await.warned();
     assert_eq!(read["overlap"], false);
     node.post("sys/plugins/catalog/secret/tp", json!({"command": "file"}))
         .await
@@ -123,7 +124,6 @@ async fn the_type_decides_which_path_it_is() {
             .await
             .fails(ErrorKind::UnsupportedOperation, &unsupported);
     };
-    refused(Operation::List, "sys/plugins/catalog/").await;
     refused(Operation::Read, "sys/plugins/catalog/secret").await;
     refused(Operation::List, "sys/plugins/catalog/secrets/").await;
     refused(Operation::List, "sys/plugins/catalog/unknown/").await;
@@ -154,7 +154,11 @@ async fn a_version_is_deregistered_by_its_query() {
     let node = registered(&["1.0.0", "1.1.0"]).await;
     let path = "sys/plugins/catalog/secret/tp";
     let delete = async |query| node.ask(Operation::Delete, path, query).await;
-    delete(json!({})).await.nothing();
+    let (_, warnings) = delete(json!({})).await.warned();
+    assert!(
+        warnings[0].starts_with("nothing was removed"),
+        "{warnings:?}"
+    );
     assert_eq!(
         node.get(path).await.error().kind(),
         ErrorKind::InvalidRequest
@@ -166,7 +170,8 @@ async fn a_version_is_deregistered_by_its_query() {
         .await
         .refused(&format!("version \"{BUILTIN_VERSION}\" cannot be deleted"));
     // What a client sends that was given no version, where only one is there.
-    delete(json!({"version": ""})).await.nothing();
+    let (_, warnings) = delete(json!({"version": ""})).await.warned();
+    assert!(warnings[0].ends_with("was removed"), "{warnings:?}");
     node.get(path).await.nothing();
 }
 
@@ -391,7 +396,7 @@ async fn a_global_reload_is_accepted_and_recorded() {
 }
 
 #[tokio::test]
-async fn there_are_no_runtimes() {
+async fn a_runtime_is_registered_listed_read_and_removed() {
     let node = Node::start().await;
     let (all, one) = (
         "sys/plugins/runtimes/catalog",
@@ -406,14 +411,22 @@ async fn there_are_no_runtimes() {
         .await
         .refused("\"x\" is not a supported plugin runtime type");
     node.get(one).await.nothing();
+    node.post(one, json!({"cpu_nanos": -1}))
+        .await
+        .refused("runtime cpu in nanos cannot be negative");
+    node.post(one, json!({"oci_runtime": "runc", "memory_bytes": 7}))
+        .await
+        .nothing();
+    let shown = json!({"name": "box", "type": "container", "oci_runtime": "runc", "cgroup_parent": "",
+        "cpu_nanos": 0, "memory_bytes": 7, "rootless": false});
+    assert_eq!(node.get(one).await.data(), shown);
+    assert_eq!(
+        list(&node, "sys/plugins/runtimes/catalog/").await,
+        json!({"runtimes": [shown]})
+    );
+    node.delete(one).await.nothing();
     node.delete(one).await.fails(
         ErrorKind::InvalidRequest,
         &wrapped("plugin runtime not found"),
     );
-    node.post(one, json!({"cpu_nanos": -1}))
-        .await
-        .refused("runtime cpu in nanos cannot be negative");
-    node.post(one, json!({}))
-        .await
-        .refused("plugin runtimes are not supported: this server does not run container plugins");
 }

@@ -2,6 +2,10 @@
 //! floods the stdio stream, ends its broker stream when it is told to, and has one thread only, so
 //! that a busy request keeps it from answering anything else.
 
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use linchpin_crypto::tls::{self, OneTimeIdentity};
 use linchpin_goplugin::names::{BACKEND_VERSION, env};
 use linchpin_goplugin::proto::health::health_server::{Health, HealthServer};
@@ -25,6 +29,7 @@ use linchpin_goplugin::proto::plugin::grpc_controller_server::{
 use linchpin_goplugin::proto::plugin::grpc_stdio_server::{GrpcStdio, GrpcStdioServer};
 use linchpin_goplugin::proto::plugin::{ConnInfo, Empty, StdioData};
 use linchpin_goplugin::{Address, Handshake};
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -33,12 +38,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::Connected;
+use tokio_util::task::TaskTracker;
+use tonic::codegen::Service as _;
 use tonic::{Request, Response, Status, Streaming};
 
 /// What is printed over the stdio stream: ten MiB.
@@ -72,32 +77,41 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     writeln!(std::io::stdout(), "{handshake}")?;
     let raw = Raw::default();
-    let incoming = connections(listener, acceptor);
-    tonic::transport::Server::builder()
-        .add_service(BackendServer::new(raw.clone()))
-        .add_service(GrpcBrokerServer::new(raw.clone()))
-        .add_service(GrpcControllerServer::new(raw.clone()))
-        .add_service(GrpcStdioServer::new(raw.clone()))
-        .add_service(HealthServer::new(raw.clone()))
-        .add_service(PluginVersionServer::new(raw.clone()))
-        .add_service(PluginMultiplexingServer::new(raw.clone()))
-        .serve_with_incoming_shutdown(incoming, async move {
-            raw.0.end.cancelled().await;
-            std::process::exit(0);
-        })
-        .await?;
-    Ok(())
+    let tasks = TaskTracker::new();
+    loop {
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            () = raw.0.end.cancelled() => return Ok(()),
+        };
+        let stream = acceptor.accept(stream).await?;
+        let raw = raw.clone();
+        let service = service_fn(move |request| raw.clone().answer(request));
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service);
+        tasks.spawn(connection);
+    }
 }
 
-fn connections(
-    listener: UnixListener,
-    acceptor: TlsAcceptor,
-) -> impl Stream<Item = std::io::Result<Tls>> {
-    let incoming = tokio_stream::wrappers::UnixListenerStream::new(listener);
-    incoming.then(move |stream| {
-        let acceptor = acceptor.clone();
-        async move { Ok(Tls(acceptor.accept(stream?).await?)) }
-    })
+impl Raw {
+    /// Hands a call to its service.
+    async fn answer(
+        self,
+        request: http::Request<Incoming>,
+    ) -> Result<http::Response<tonic::body::Body>, Infallible> {
+        let path = request.uri().path().to_owned();
+        match path.split('/').nth(1).unwrap_or_default() {
+            "pb.Backend" => BackendServer::new(self).call(request).await,
+            "plugin.GRPCBroker" => GrpcBrokerServer::new(self).call(request).await,
+            "plugin.GRPCController" => GrpcControllerServer::new(self).call(request).await,
+            "plugin.GRPCStdio" => GrpcStdioServer::new(self).call(request).await,
+            "grpc.health.v1.Health" => HealthServer::new(self).call(request).await,
+            "logical.PluginVersion" => PluginVersionServer::new(self).call(request).await,
+            "pluginutil.multiplexing.PluginMultiplexing" => {
+                PluginMultiplexingServer::new(self).call(request).await
+            }
+            other => Ok(Status::unimplemented(other).into_http()),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -231,42 +245,5 @@ impl PluginMultiplexing for Raw {
         Ok(Response::new(MultiplexingSupportResponse {
             supported: true,
         }))
-    }
-}
-
-/// A connection as tonic wants it.
-struct Tls(tokio_rustls::server::TlsStream<UnixStream>);
-
-impl Connected for Tls {
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
-}
-
-impl AsyncRead for Tls {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Tls {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

@@ -129,7 +129,7 @@ fn however_much_a_plugin_prints_the_error_stays_readable() {
         .collect();
     let mut panicking = lines.clone();
     panicking[0] = "panic: no such thing".to_owned();
-    for (stderr, first) in [(lines, "18 "), (panicking, "panic: no such thing | 18 ")] {
+    for (stderr, first) in [(lines, "17 "), (panicking, "panic: no such thing | 17 ")] {
         let error = Error::Ended {
             exit: Exit::Status(2),
             stderr,

@@ -60,7 +60,7 @@ async fn h54_an_idle_go_plugin_keeps_its_connection() {
     let (idle, interval) = if long {
         (Duration::from_secs(15 * 60), Duration::from_secs(5))
     } else {
-        (Duration::from_secs(4), Duration::from_millis(50))
+        (Duration::from_secs(2), Duration::from_millis(20))
     };
     let world = World::new(|s| s.health_interval = interval);
     let entry = world.other("kv", std::fs::read(file).unwrap());

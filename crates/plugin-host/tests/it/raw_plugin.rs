@@ -64,12 +64,12 @@ async fn h50_a_broker_stream_that_the_plugin_ends_is_the_end_for_new_mounts_only
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h56_a_stopped_process_is_replaced_after_three_checks_and_a_busy_one_is_left_alone() {
-    let interval = Duration::from_millis(200);
+    let interval = Duration::from_millis(100);
     let world = World::new(|s| s.health_interval = interval);
     let mount = mount(&world, "a").await;
     let before = world.pid(&mount).await;
     // Its one thread works, so it misses far more than three checks.
-    let busy = world.read(&mount, "busy/3000").await.unwrap();
+    let busy = world.read(&mount, "busy/1500").await.unwrap();
     assert_eq!(busy["pid"], before);
     assert_eq!(world.pid(&mount).await, before);
     assert_eq!(world.host.instances()[0].restarts, 0);

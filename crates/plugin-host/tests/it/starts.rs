@@ -358,7 +358,10 @@ async fn h60_an_entry_that_was_edited_in_storage_is_refused_as_its_registration_
             edited(|e| e.command = "link".to_owned()),
             "cannot execute files outside of configured plugin directory",
         ),
-        (edited(|e| e.runtime = "unknown".to_owned()), "runtime"),
+        (
+            edited(|e| e.oci_image = "registry/tp".to_owned()),
+            "unable to run plugin",
+        ),
         (
             edited(|e| e.env = vec!["LD_PRELOAD=/x.so".to_owned()]),
             "LD_PRELOAD",

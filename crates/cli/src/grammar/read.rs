@@ -4,7 +4,7 @@ use super::{Command, Flag, Takes};
 use crate::nearest::nearest;
 
 /// The flags and arguments of one command, as they were typed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Typed {
     switches: Vec<(&'static str, bool)>,
     values: Vec<(&'static str, String)>,

@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_headers_pass_and_the_token_never_does() {
+    fn h24_only_listed_headers_pass_and_the_token_never_does() {
         let facts = facts(&["x-custom-id", "X-Vault-Token", "Authorization"]);
         let passed = facts.pass_through(&client(
             &[
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn engines_see_a_hash_in_place_of_the_token() {
+    fn h23_engines_see_a_hash_in_place_of_the_token() {
         // The rule of plugin-protocol §3.10: SHA-1 over the mount's UUID and the token.
         assert_eq!(
             facts(&[]).hash_token("t"),

@@ -75,4 +75,6 @@ impl Core {
 }
 
 #[cfg(test)]
+mod conformance_tests;
+#[cfg(test)]
 mod tests;

@@ -218,6 +218,11 @@ impl Core {
         // with another, in an earlier wave, is not moved again.
         let asked = mounts.iter().map(|mount| mount.reloads.begun());
         let asked: Vec<u64> = asked.collect();
+        // Those that lag behind do not stop at a generation that others of this call leave.
+        let generations = mounts.iter();
+        let newest = generations
+            .filter_map(|mount| mount.gate().instance().running().generation)
+            .max();
         let mounts: Vec<_> = mounts.into_iter().zip(asked).collect();
         let mut rollout = Rollout::new(mounts, self.settings.max_surge);
         let mut moving = FuturesUnordered::new();
@@ -228,7 +233,7 @@ impl Core {
                 let asked = *asked;
                 let work = self
                     .work
-                    .spawn(async move { core.switch(&ctx, &mount, asked, force).await });
+                    .spawn(async move { core.switch(&ctx, &mount, asked, force, newest).await });
                 moving.push(async move { (ticket, work.await) });
             }
             let Some((ticket, result)) = moving.next().await else {

@@ -462,7 +462,7 @@ async fn a_key_that_cannot_be_stored_is_refused_where_it_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn resolve_path_is_asked_as_such() {
+async fn h49_resolve_path_is_asked_as_such() {
     let bench = Bench::new(Plan {
         resolves: true,
         ..Plan::default()

@@ -145,6 +145,8 @@ fn reload(selector: Selector) -> Reload {
 fn undone(back: Result<(), Error>, text: String) -> String {
     match back {
         Ok(()) => text,
-        Err(error) => format!("no mount was moved, and what was set could not be taken back: {error}"),
+        Err(error) => {
+            format!("no mount was moved, and what was set could not be taken back: {error}")
+        }
     }
 }

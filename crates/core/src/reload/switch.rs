@@ -29,6 +29,8 @@ struct Switch<'s> {
     storage: &'s Arc<MountStorage>,
     old: Arc<Instance>,
     source: PluginSource,
+    /// The newest generation that a mount of this call runs in: the new one is newer.
+    newest: Option<u64>,
     /// The place in the surge: given back when nothing of this switch is left beside what serves.
     place: Arc<OwnedSemaphorePermit>,
 }
@@ -42,6 +44,7 @@ impl Core {
         mount: &Arc<Mount>,
         asked: u64,
         force: bool,
+        newest: Option<u64>,
     ) -> Vec<MountResult> {
         loop {
             let group = self.moves_with(mount);
@@ -62,7 +65,7 @@ impl Core {
             let mut results = if self.stops_first(mount) {
                 self.switch_together(ctx, &group, force).await
             } else {
-                vec![self.switch_alone(ctx, mount, force).await]
+                vec![self.switch_alone(ctx, mount, force, newest).await]
             };
             for ((member, number), result) in group.iter().zip(numbers).zip(&results) {
                 log(ctx, result);
@@ -85,13 +88,14 @@ impl Core {
         ctx: &Context,
         mount: &Arc<Mount>,
         force: bool,
+        newest: Option<u64>,
     ) -> MountResult {
         let started = Instant::now();
         let mut result = before(mount);
         if mount.is_singleton() {
             result.outcome = Outcome::Skipped;
         } else {
-            match self.replace(ctx, mount, force, &mut result).await {
+            match self.replace(ctx, mount, force, newest, &mut result).await {
                 Ok(()) => result.outcome = Outcome::Reloaded,
                 // Not a failure of the reload: there is nothing left to be moved.
                 Err(_) if mount.is_leaving() && !self.stopping.is_cancelled() => {
@@ -109,6 +113,7 @@ impl Core {
         ctx: &Context,
         mount: &Arc<Mount>,
         force: bool,
+        newest: Option<u64>,
         result: &mut MountResult,
     ) -> Result<(), Error> {
         let Some(storage) = mount.storage() else {
@@ -130,6 +135,7 @@ impl Core {
             storage,
             old: mount.gate().instance(),
             source: self.source_of(&mount.record())?,
+            newest,
             ctx,
             place,
         };
@@ -243,7 +249,7 @@ impl Core {
     async fn prepare_for(&self, switch: &Switch<'_>) -> Result<Arc<Instance>, Error> {
         let record = switch.mount.record();
         let joining = Joining::NewerThan {
-            generation: switch.old.running().generation,
+            generation: switch.old.running().generation.max(switch.newest),
             call: Arc::clone(&switch.ctx.request_id),
         };
         let source = switch.source.clone();

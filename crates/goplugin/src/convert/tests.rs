@@ -191,7 +191,7 @@ fn an_error_beside_a_response_shows_the_text_of_the_response() {
 }
 
 #[test]
-fn raw_responses_are_recognised() {
+fn h28_raw_responses_are_recognised() {
     let raw = |data: &str| from_plugin(data).unwrap().unwrap().raw.unwrap();
     let text = raw(
         r#"{"http_status_code":200,"http_content_type":"text/plain","http_raw_body":"not base64!"}"#,
@@ -206,7 +206,7 @@ fn raw_responses_are_recognised() {
 }
 
 #[test]
-fn raw_responses_that_cannot_be_sent_are_errors() {
+fn h28_raw_responses_that_cannot_be_sent_are_errors() {
     for data in [
         r#"{"http_status_code":200,"http_raw_body":"x"}"#,
         r#"{"http_status_code":"200","http_content_type":"x"}"#,

@@ -25,6 +25,15 @@ struct Shared {
 }
 
 impl Memory {
+    /// The storage as an instance sees it from Initialize on, for whoever runs one without a
+    /// [`Harness`](super::Harness).
+    #[must_use]
+    pub fn view(&self) -> Arc<dyn StorageView> {
+        let view = View::new(self);
+        view.open();
+        view
+    }
+
     /// Every key, sorted.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {

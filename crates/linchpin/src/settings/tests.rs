@@ -160,6 +160,7 @@ fn every_setting_of_the_file_reaches_its_part() {
     let variables = [
         ("VAULT_PLUGIN_MULTIPLEXING_OPT_OUT", "a,b"),
         ("VAULT_PLUGIN_USE_LEGACY_ENV_LAYERING", "true"),
+        ("BAO_ENABLE_FILE_PERMISSIONS_CHECK", "1"),
     ];
     let start = with_file(file, dev(), &variables).unwrap();
     assert_eq!(start.warnings, [""; 0]);
@@ -174,6 +175,7 @@ fn every_setting_of_the_file_reaches_its_part() {
     assert_eq!(core.retire_wait, seconds(13));
     assert_eq!(core.max_surge, 3);
     assert_eq!(core.deregister_in_use, InUse::Refuse);
+    assert!(core.immutable_versions && core.pin_requires_sudo);
     assert_eq!(core.plugin_env_allow, ["LD_LIBRARY_PATH"]);
     assert!(core.has_plugin_directory);
     assert_eq!(
@@ -190,6 +192,11 @@ fn every_setting_of_the_file_reaches_its_part() {
     assert_eq!(plugins.plugin_env_allow, ["LD_LIBRARY_PATH"]);
     assert_eq!(plugins.multiplexing_opt_out, ["a", "b"]);
     assert!(plugins.legacy_env_layering);
+    let permissions = FilePermissions {
+        uid: Some(1000),
+        mode: Some(0o750),
+    };
+    assert_eq!(plugins.file_permissions, Some(permissions));
     assert_eq!(plugins.plugin_start_timeout, seconds(7));
     assert_eq!(plugins.plugin_setup_timeout, seconds(8));
     assert_eq!(plugins.plugin_initialize_timeout, seconds(9));

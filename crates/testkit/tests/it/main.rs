@@ -9,6 +9,7 @@
     reason = "a test ends with a panic where it is wrong"
 )]
 
+mod better;
 mod catalog;
 mod chaos;
 mod chaos_fleet;
@@ -20,7 +21,6 @@ mod coverage;
 mod fault_matrix;
 mod fault_matrix_cells;
 mod fault_matrix_watch;
-mod go_plugins;
 mod lifecycle_better;
 mod lifecycle_catalog;
 mod lifecycle_dev;
@@ -32,7 +32,6 @@ mod overlap;
 mod pins;
 mod processes;
 mod reload;
-mod sdk_in_openbao;
 mod selection;
 mod sight;
 mod storage;

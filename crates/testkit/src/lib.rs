@@ -14,6 +14,7 @@ mod digest;
 mod expect;
 pub mod fault;
 mod fixture;
+pub mod golden;
 mod leaks;
 mod load;
 mod plugin_dir;

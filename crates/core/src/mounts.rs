@@ -18,9 +18,7 @@ use crate::mount::{Mount, MountFacts, full_path};
 use linchpin_catalog::warnings;
 use linchpin_engine::{Context, Error, Health, Running};
 use linchpin_formats::{MountConfig, MountEntry};
-use linchpin_model::{
-    DeprecationStatus, JsonObject, MountPath, Operation, PluginType, Request,
-};
+use linchpin_model::{DeprecationStatus, JsonObject, MountPath, Operation, PluginType, Request};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

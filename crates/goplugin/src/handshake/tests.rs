@@ -122,6 +122,7 @@ fn addresses_that_cannot_or_must_not_be_connected_to_are_refused() {
         ("unix", ""),
         ("unix", long.as_str()),
         ("unix", "/tmp/\0"),
+        ("unix", "/tmp/\u{1b}[2Jplugin"),
         ("tcp", "10.0.0.1:80"),
         ("tcp", "0.0.0.0:80"),
         ("tcp", "localhost:80"),

@@ -6,6 +6,9 @@
     reason = "a test fails by panicking; clippy sees that only inside the test functions themselves"
 )]
 
+#[cfg(test)]
+mod corpus;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use linchpin_formats::{
     BlobInfo, ClusterInfo, Keyring, KeyringKey, MountEntry, MountTable, PluginRecord, Record,

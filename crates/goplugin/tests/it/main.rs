@@ -3,6 +3,8 @@
 
 mod callbacks;
 mod calls;
+#[cfg(test)]
+mod corpus;
 mod guest_checks;
 mod guest_host;
 mod pair;

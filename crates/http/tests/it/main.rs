@@ -7,6 +7,8 @@
 )]
 
 mod connections;
+#[cfg(test)]
+mod corpus;
 mod fake;
 mod golden;
 mod http2;

@@ -1,0 +1,4 @@
+//! What is kept of fuzzing, played again.
+
+#[cfg(test)]
+mod corpus;

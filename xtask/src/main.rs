@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod fixtures;
+mod fuzz;
 #[cfg(any(test, feature = "generate"))]
 #[cfg_attr(
     not(feature = "generate"),
@@ -30,6 +31,7 @@ commands
   check       fmt, clippy, deny and tidy: run it before each commit    [--fix]
   demo        start a dev server, roll a plugin out and back under load, try a broken version    [--seconds N]
   bench       Linchpin beside OpenBao on the same plugin binary; prints the tables of docs/performance.md    [--quick]
+  fuzz        one parser of hostile input under libFuzzer, ten minutes; lists the targets without one    [TARGET] [-- ARGS FOR libFuzzer]
   generate    protobuf files of crates/goplugin to Rust
 
 environment
@@ -74,6 +76,7 @@ fn run(arguments: &[String]) -> Result<()> {
         }
         "demo" => build::example("demo", "dev", rest),
         "bench" => test::bench(rest),
+        "fuzz" => fuzz::run(rest),
         "generate" => run_generate(),
         "help" | "-h" | "--help" => {
             say::text(HELP);

@@ -64,7 +64,7 @@ impl Failure {
 /// Whether another process answered for the mount both before and after: it did so in between as well, because no process comes back.
 fn was_elsewhere(place: Place, blown: &Blown, seen: &[Seen]) -> bool {
     let here = || seen.iter().filter(|seen| seen.place == place);
-    let before = here().filter(|seen| seen.at < blown.at).next_back();
+    let before = here().rfind(|seen| seen.at < blown.at);
     let after = blown.gone.map(|gone| here().find(|seen| seen.at > gone));
     match (before, after.flatten()) {
         (Some(before), Some(after)) => before.pid == after.pid && before.pid != blown.pid,

@@ -148,7 +148,7 @@ async fn matrix(product: Product, faults: &[Fault]) {
     let mut cells = JoinSet::new();
     for fault in faults {
         for stage in STAGES {
-            let cell = Cell::new(Arc::clone(&t), *fault, *stage, port);
+            let cell = Cell::new(Arc::clone(&t), *fault, stage, port);
             let places = Arc::clone(&places);
             cells.spawn(async move {
                 let _place = places.acquire_owned().await;

@@ -26,7 +26,6 @@ mod lifecycle_better;
 mod lifecycle_catalog;
 mod lifecycle_dev;
 mod lifecycle_runtimes;
-mod lifecycle_terraform;
 mod mutants;
 mod our_command_line;
 mod overlap;

@@ -16,6 +16,7 @@ cases! {
         vault_plugin,
         vault_plugin_pinned_version,
         vault_mount,
+        auth_mounts,
         everything_else,
         the_version_opens_every_gate_and_is_no_enterprise,
         what_is_not_served_yet_is_known,
@@ -30,8 +31,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("POST", "auth/token/create", "tokens (§2, §8)"),
     ("POST", "auth/token/lookup-accessor", "tokens (§8)"),
     ("POST", "auth/token/revoke-accessor", "tokens (§8)"),
-    ("POST", "sys/auth/p", "auth methods (§7)"),
-    ("POST", "sys/mounts/auth/p/tune", "auth methods (§7)"),
     ("PUT", "sys/policies/acl/n", "policies (§8)"),
     ("GET", "sys/policies/acl/n", "policies (§8)"),
     ("PUT", "auth/approle/role/app/secret-id", "AppRole (§8)"),
@@ -96,6 +95,10 @@ async fn vault_plugin_pinned_version(product: Product) {
 
 async fn vault_mount(product: Product) {
     recorded(product, "6-mount.txt").await;
+}
+
+async fn auth_mounts(product: Product) {
+    recorded(product, "7-auth-mount.txt").await;
 }
 
 async fn everything_else(product: Product) {

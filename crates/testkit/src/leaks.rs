@@ -83,12 +83,19 @@ impl fmt::Display for Footprint {
     }
 }
 
-/// What a descriptor is, without what makes it this one: `socket`, `pipe`, `anon_inode:[pidfd]`, `/memfd:tp (deleted)`.
+/// What a descriptor is, without what makes it this one: `socket`, `pipe`, `anon_inode:[pidfd]`, `/memfd:tp (deleted)`, of a file or a folder
+/// the folder that it is in.
 fn kind(target: &str) -> String {
-    match target.split_once(":[") {
-        Some((kind @ ("socket" | "pipe"), _)) => kind.to_owned(),
-        // Of a process of its own, which is counted.
-        _ if target.starts_with("/proc/") => "/proc".to_owned(),
+    if let Some((kind @ ("socket" | "pipe"), _)) = target.split_once(":[") {
+        return kind.to_owned();
+    }
+    // Of a process of its own, which is counted.
+    if target.starts_with("/proc/") {
+        return "/proc".to_owned();
+    }
+    // Private directories have random names.
+    match target.rsplit_once('/') {
+        Some((folder, _)) if !folder.is_empty() => folder.to_owned(),
         _ => target.to_owned(),
     }
 }
@@ -117,5 +124,6 @@ mod tests {
         assert_eq!(kind("/proc/17/statm"), "/proc");
         assert_eq!(kind("anon_inode:[pidfd]"), "anon_inode:[pidfd]");
         assert_eq!(kind("/memfd:tp (deleted)"), "/memfd:tp (deleted)");
+        assert_eq!(kind("/tmp/server/lp-3js9bbZG5"), "/tmp/server");
     }
 }

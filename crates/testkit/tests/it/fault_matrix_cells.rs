@@ -79,7 +79,7 @@ impl Cell {
         self.arm()?;
         let reply = self.enable().await?;
         let read = self.get(&format!("sys/mounts/{}", self.name)).await?;
-        if self.fault.effect == Effect::NeverUp {
+        if self.stays_down(&reply) {
             refused(&reply)?;
             ensure!(read.status() == 400, "the mount exists: {}", show(&read));
             return Ok(());
@@ -127,7 +127,7 @@ impl Cell {
         let reply = self.post(path, json!({"mounts": [self.name]})).await?;
         let read = self.get(&format!("sys/mounts/{}", self.name)).await?;
         let running = read.at("/data/running_plugin_version");
-        if self.fault.effect != Effect::NeverUp {
+        if !self.stays_down(&reply) {
             accepted(&reply)?;
             ensure!(running == "v1.1.0", "{running} runs");
             return self.serves_storage().await;
@@ -165,6 +165,15 @@ impl Cell {
             .iter()
             .for_each(|pid| Process::kill(*pid));
         self.heals().await
+    }
+
+    /// Whether nothing may come up with the fault. What ends by itself may end before its Initialize is answered, or after.
+    fn stays_down(&self, reply: &Reply) -> bool {
+        match self.fault.effect {
+            Effect::NeverUp => true,
+            Effect::EndsSoon => !reply.is_success(),
+            Effect::SpoilsInfo | Effect::Serves => false,
+        }
     }
 
     /// A mount of the plugin while it is whole, with a value stored; then it breaks at its next start, which comes at once.

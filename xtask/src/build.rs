@@ -20,6 +20,9 @@ pub(crate) fn mutant() -> Result<PathBuf> {
         "build",
         "--workspace",
         "--bins",
+        // Not for themselves: with them the features of dev-dependencies are on, as in every build that follows, and no
+        // dependency is compiled a second time.
+        "--examples",
         "--features",
         "linchpin/fault-injection",
     ])

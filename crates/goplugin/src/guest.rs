@@ -30,7 +30,7 @@ pub use launch::{Launch, Refusal};
 pub use linchpin_crypto::random;
 
 use crate::handshake::{Address, Handshake};
-use crate::listen::Socket;
+use crate::listen::{Socket, Tonic};
 use crate::tasks::Tasks;
 
 /// How long the reply to Shutdown has to reach the host before the process ends.
@@ -158,7 +158,7 @@ pub fn start(
         tasks: tasks.clone(),
         shut_down: shut_down.clone(),
     });
-    socket.serve(Some(acceptor), &tasks, move || services.clone());
+    socket.serve(Some(acceptor), &tasks, move || Tonic(services.clone()));
     Ok(Running {
         handshake: Handshake {
             app_version: launch.app_version,

@@ -14,6 +14,10 @@
 //! from a child's stdout.
 
 pub mod convert;
+#[cfg(any(feature = "host", feature = "guest"))]
+mod gather;
+#[cfg(feature = "host")]
+mod grpc;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod handshake;

@@ -3,22 +3,32 @@
 //! Used by the host for the socket of each instance and by a plugin for its main socket. Each connection has a task of its own, TLS
 //! handshake included: one stuck peer must not block the listener.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::server::conn::http2::Builder;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use h2::RecvStream;
+use h2::server::{Builder, SendResponse};
+use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tonic::body::Body;
 
+use crate::gather::gathered;
 use crate::names::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::tasks::Tasks;
+
+#[cfg(feature = "guest")]
+mod services;
+
+#[cfg(feature = "guest")]
+pub(crate) use services::Tonic;
 
 /// How long a peer may take for the TLS handshake.
 const TLS_TIME: Duration = Duration::from_secs(5);
@@ -50,19 +60,12 @@ impl Socket {
 
     /// Serves every connection in tasks of `tasks` until they are stopped. `per_connection` makes the service of one connection;
     /// what it captures is dropped with the connection.
-    pub(crate) fn serve<S>(
+    pub(crate) fn serve<S: Serve>(
         self,
         tls: Option<TlsAcceptor>,
         tasks: &Tasks,
         per_connection: impl Fn() -> S + Send + 'static,
-    ) where
-        S: tower::Service<http::Request<Incoming>, Response = http::Response<Body>>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    ) {
         let own = tasks.clone();
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         tasks.spawn(async move {
@@ -85,6 +88,33 @@ impl Socket {
     }
 }
 
+/// What the connections of a socket serve.
+pub(crate) trait Serve: Send + 'static {
+    /// Whether a call is begun in the task of its connection. What needs to wait for nothing then costs no other task, and its answer
+    /// leaves with whatever else the connection has to send. For services that never compute for long.
+    const AT_ONCE: bool;
+
+    /// Serves one call to its end. It should end early when the peer has reset it, see [`unless_reset`].
+    fn serve(
+        &self,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> BoxFuture<'static, ()>;
+}
+
+/// Runs `work` unless the peer gives the call up.
+pub(crate) async fn unless_reset<T>(
+    respond: &mut SendResponse<Bytes>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+    })
+    .await
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // The folder goes away with the process anyway.
@@ -92,15 +122,12 @@ impl Drop for Socket {
     }
 }
 
-async fn connection<S>(stream: UnixStream, tls: Option<TlsAcceptor>, service: S, tasks: Tasks)
-where
-    S: tower::Service<http::Request<Incoming>, Response = http::Response<Body>>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn connection<S: Serve>(
+    stream: UnixStream,
+    tls: Option<TlsAcceptor>,
+    service: S,
+    tasks: Tasks,
+) {
     match tls {
         None => http2(stream, service, tasks).await,
         Some(tls) => {
@@ -114,22 +141,33 @@ where
 async fn http2<I, S>(io: I, service: S, tasks: Tasks)
 where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: tower::Service<http::Request<Incoming>, Response = http::Response<Body>>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S: Serve,
 {
-    let served = Builder::new(tasks)
-        .initial_stream_window_size(STREAM_WINDOW)
+    let (io, outlet) = gathered(io, false);
+    let shaken = Builder::new()
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
         // The peer is pinned. A host that gives many requests up at once is no attack.
-        .max_pending_accept_reset_streams(Some(STREAMS as usize))
+        .max_pending_accept_reset_streams(STREAMS as usize)
         .max_local_error_reset_streams(None)
-        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
+        .handshake::<_, Bytes>(io)
         .await;
     // A connection that ends badly is the peer's matter; it sees it, too.
-    drop(served);
+    let Ok(mut connection) = shaken else { return };
+    std::future::poll_fn(move |cx| {
+        while let Poll::Ready(call) = connection.poll_accept(cx) {
+            let Some(Ok((request, respond))) = call else {
+                return Poll::Ready(());
+            };
+            let mut work = service.serve(request, respond);
+            if S::AT_ONCE && work.as_mut().poll(cx).is_ready() {
+                continue;
+            }
+            // Not raced against the end of the tasks: a call ends with its connection, whose own task is.
+            tasks.tracker().spawn(work);
+        }
+        outlet.poll_broken(cx)
+    })
+    .await;
 }

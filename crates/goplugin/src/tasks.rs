@@ -1,11 +1,13 @@
 //! The tasks of one process or one instance: tracked, and ended by one token.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Spawns tasks that somebody waits for. Hyper spawns its own through it too.
+/// Spawns tasks that somebody waits for.
 #[derive(Clone, Debug)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
@@ -41,7 +43,6 @@ impl Tasks {
     }
 
     /// For work that ends by itself and must not be dropped.
-    #[cfg(feature = "guest")]
     pub(crate) fn tracker(&self) -> &TaskTracker {
         &self.tracker
     }
@@ -60,14 +61,7 @@ impl Tasks {
     }
 }
 
-impl<F> hyper::rt::Executor<F> for Tasks
-where
-    F: Future + Send + 'static,
-{
-    fn execute(&self, future: F) {
-        // Not raced against `stop`: what hyper spawns ends with its connection, whose own task is.
-        self.tracker.spawn(async {
-            future.await;
-        });
-    }
+/// Polls once. What is left goes on in whatever task polls it next.
+pub(crate) async fn poll_once<F: Future + ?Sized>(mut work: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await
 }

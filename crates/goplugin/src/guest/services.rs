@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -17,6 +16,7 @@ use super::backend::BackendService;
 use super::broker::Broker;
 use super::control::{Controller, Healthy, Multiplexed, Silent, Version};
 use super::{Factory, Options};
+use crate::link::Received;
 use crate::names::MAX_MESSAGE;
 use crate::proto::health::health_server::{self, HealthServer};
 use crate::proto::logical::plugin_version_server::{self, PluginVersionServer};
@@ -78,7 +78,7 @@ impl Services {
     }
 }
 
-impl Service<Request<Incoming>> for Services {
+impl Service<Request<Received>> for Services {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -87,7 +87,7 @@ impl Service<Request<Incoming>> for Services {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Received>) -> Self::Future {
         match (
             request.uri().path().split('/').nth(1),
             &mut self.multiplexing,

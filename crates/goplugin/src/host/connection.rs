@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use linchpin_crypto::tls::{self, OneTimeIdentity};
+use prost::Message;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_stream::StreamExt as _;
@@ -15,12 +17,9 @@ use super::{Error, Instance, Setup};
 use crate::handshake::{Address, Handshake};
 use crate::link::Link;
 use crate::names::{HEALTH_SERVICE, MAX_ANSWER};
-use crate::proto::health::HealthCheckRequest;
 use crate::proto::health::health_check_response::ServingStatus;
-use crate::proto::health::health_client::HealthClient;
-use crate::proto::multiplexing::MultiplexingSupportRequest;
-use crate::proto::multiplexing::plugin_multiplexing_client::PluginMultiplexingClient;
-use crate::proto::plugin::grpc_controller_client::GrpcControllerClient;
+use crate::proto::health::{HealthCheckRequest, HealthCheckResponse};
+use crate::proto::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
 use crate::proto::plugin::grpc_stdio_client::GrpcStdioClient;
 use crate::proto::plugin::{Empty, StdioData, stdio_data::Channel};
 use crate::tasks::Tasks;
@@ -121,9 +120,9 @@ impl Connection {
     /// # Errors
     /// Any failure but `Unimplemented`.
     pub async fn multiplexing_supported(&self) -> Result<bool, Error> {
-        let mut client = PluginMultiplexingClient::with_origin(self.link(), Link::origin());
-        let answer = self
-            .call(client.multiplexing_support(MultiplexingSupportRequest {}))
+        let path = "/pluginutil.multiplexing.PluginMultiplexing/MultiplexingSupport";
+        let answer: Result<MultiplexingSupportResponse, Error> = self
+            .call(path, HeaderMap::new(), &MultiplexingSupportRequest {})
             .await;
         match answer {
             Ok(answer) => Ok(answer.supported),
@@ -137,11 +136,11 @@ impl Connection {
     /// # Errors
     /// The call's failure; [`Error::Status`] when the plugin says that it does not serve.
     pub async fn health(&self) -> Result<(), Error> {
-        let mut client = HealthClient::with_origin(self.link(), Link::origin());
         let request = HealthCheckRequest {
             service: HEALTH_SERVICE.to_owned(),
         };
-        let answer = self.call(client.check(request)).await?;
+        let path = "/grpc.health.v1.Health/Check";
+        let answer: HealthCheckResponse = self.call(path, HeaderMap::new(), &request).await?;
         if answer.status() == ServingStatus::Serving {
             Ok(())
         } else {
@@ -184,30 +183,31 @@ impl Connection {
     /// the exit, and killing, is the caller's.
     pub async fn shutdown(&self, patience: Duration) {
         self.shared.broker.close();
-        let mut client = GrpcControllerClient::with_origin(self.link(), Link::origin());
-        let stop = self.shared.tasks.stop();
-        tokio::select! {
-            // The usual outcome is a broken connection, and any outcome is as good.
-            _ = client.shutdown(Empty {}) => {}
-            () = tokio::time::sleep(patience) => {}
-            () = stop.cancelled() => {}
-        }
+        let path = "/plugin.GRPCController/Shutdown";
+        let asked = self.call::<_, Empty>(path, HeaderMap::new(), &Empty {});
+        // The usual outcome is a broken connection, and any outcome is as good.
+        let _ = tokio::time::timeout(patience, asked).await;
         self.shared.tasks.finish().await;
     }
 
-    pub(super) fn link(&self) -> Link {
-        self.shared.link.clone()
-    }
-
-    /// Waits for a call, as long as the process lives.
-    pub(super) async fn call<T>(
+    /// One call. It ends with the process at the latest.
+    pub(super) async fn call<M, A>(
         &self,
-        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
-    ) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            outcome = call => outcome.map(tonic::Response::into_inner).map_err(Error::from_status),
-            () = self.shared.tasks.stop().cancelled() => Err(Error::ShutDown),
+        path: &'static str,
+        headers: HeaderMap,
+        message: &M,
+    ) -> Result<A, Error>
+    where
+        M: Message,
+        A: Message + Default,
+    {
+        let called = self.shared.link.unary(path, headers, message, MAX_ANSWER);
+        match called.await.map_err(Error::from_call) {
+            // What the end of the tasks cuts off breaks like any connection.
+            Err(Error::Transport(_)) if self.shared.tasks.stop().is_cancelled() => {
+                Err(Error::ShutDown)
+            }
+            outcome => outcome,
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Why a call to a plugin gave no answer.
 
-use std::error::Error as _;
-
 use linchpin_model::ErrorKind;
 
 use crate::convert::{ConvertError, PluginError};
-use crate::link::LinkError;
+use crate::link::CallError;
 
 /// Why a call to a plugin failed, or what the plugin's own error is. Text of the plugin in it is for the caller; nothing of a request is
 /// in it.
@@ -55,7 +53,7 @@ pub enum Error {
     Tls(#[source] linchpin_crypto::Error),
     /// HTTP/2 could not be set up.
     #[error("set up HTTP/2 with the plugin")]
-    Http2(#[source] hyper::Error),
+    Http2(#[source] h2::Error),
 }
 
 impl Error {
@@ -87,21 +85,15 @@ impl Error {
         )
     }
 
-    /// Sorts a call's failure: a status with a source was made here, by the transport; one without came from the plugin.
-    pub(super) fn from_status(status: tonic::Status) -> Self {
-        if let Some(link) = status.source().and_then(|s| s.downcast_ref::<LinkError>()) {
-            return if link.undelivered {
-                Self::NotDelivered(Box::new(status))
-            } else {
-                Self::Transport(Box::new(status))
-            };
-        }
-        if status.source().is_some_and(|s| s.is::<hyper::Error>()) {
-            return Self::Transport(Box::new(status));
-        }
-        Self::Status {
-            code: code_name(status.code()),
-            message: status.message().to_owned(),
+    /// Sorts a call's failure.
+    pub(super) fn from_call(error: CallError) -> Self {
+        match error {
+            CallError::Link(link) if link.undelivered => Self::NotDelivered(Box::new(link)),
+            CallError::Link(link) => Self::Transport(Box::new(link)),
+            CallError::Status(status) => Self::Status {
+                code: code_name(status.code()),
+                message: status.message().to_owned(),
+            },
         }
     }
 }

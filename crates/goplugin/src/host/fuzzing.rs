@@ -1,14 +1,17 @@
 //! The socket of one instance without the socket: requests in, answers out, for the fuzz target `callbacks` and the test that replays
 //! its corpus. No part of the API.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use linchpin_engine::{StorageView, SystemView};
 use tokio_util::sync::CancellationToken;
-use tonic::body::Body;
-use tonic::codegen::{Body as HttpBody, StdError};
-use tower::Service;
+use tonic::Status;
 
 use super::callbacks::{Callbacks, Services};
 use super::transactions::Transactions;
@@ -39,15 +42,20 @@ impl Socket {
         }
     }
 
-    /// One call, as HTTP/2 delivers it.
-    pub async fn call<B>(&mut self, request: Request<B>) -> Response<Body>
+    /// One call. Its status is in the head of the answer.
+    pub async fn call<B>(&mut self, request: Request<B>) -> Response<Whole>
     where
-        B: HttpBody + Send + 'static,
-        B::Error: Into<StdError> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin,
     {
-        match self.services.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        let answer = self.services.answer(request).await;
+        let cut_off = || Err(Status::cancelled("the call was cut off"));
+        match answer.unwrap_or_else(cut_off) {
+            Ok(message) => {
+                let mut answer = Status::ok("").into_http();
+                *answer.body_mut() = Whole(Some(message));
+                answer
+            }
+            Err(status) => status.into_http(),
         }
     }
 
@@ -55,5 +63,21 @@ impl Socket {
     #[must_use]
     pub fn end(self) -> usize {
         self.transactions.roll_back_all()
+    }
+}
+
+/// A body that is there.
+#[derive(Default)]
+pub struct Whole(Option<Bytes>);
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|whole| Ok(Frame::data(whole))))
     }
 }

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use linchpin_crypto::random;
 use linchpin_engine::{SpecialPaths, StorageView, SystemView};
 use linchpin_model::{PluginType, Request, Response};
+use prost::Message;
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::{Ascii, MetadataValue};
 
 use super::callbacks::Callbacks;
 use super::transactions::Transactions;
 use super::{Connection, Error};
 use crate::convert::{ConvertError, ErrorClass, PluginError, answer_from_wire, request_to_wire};
-use crate::link::Link;
 use crate::listen::Socket;
-use crate::names::{MAX_ANSWER, MULTIPLEX_ID};
+use crate::names::MULTIPLEX_ID;
 use crate::proto::logical;
-use crate::proto::logical::plugin_version_client::PluginVersionClient;
 use crate::proto::pb;
-use crate::proto::pb::backend_client::BackendClient;
 
+/// The key of the multiplex id.
+const ID: HeaderName = HeaderName::from_static(MULTIPLEX_ID);
 /// How long a multiplex id is.
 const ID_LENGTH: usize = 10;
 
@@ -42,7 +42,7 @@ pub struct Setup {
 /// Dropping the instance closes its socket. [`Instance::cleanup`] tells the plugin as well.
 pub struct Instance {
     connection: Connection,
-    id: MetadataValue<Ascii>,
+    id: HeaderValue,
     transactions: Arc<Transactions>,
     asks_transactional: Arc<AtomicBool>,
     stop: CancellationToken,
@@ -52,7 +52,7 @@ impl Instance {
     pub(super) async fn setup(connection: Connection, setup: Setup) -> Result<Self, Error> {
         let shared = Arc::clone(&connection.shared);
         let id = random::base62(ID_LENGTH);
-        let id = MetadataValue::try_from(id).map_err(|_| Error::ShutDown)?;
+        let id = HeaderValue::try_from(id).map_err(|_| Error::ShutDown)?;
         let tasks = shared.tasks.child();
         let broker_id = shared.broker.allocate();
         let socket = Socket::bind(shared.socket_dir.join(format!("b{broker_id}")));
@@ -89,11 +89,7 @@ impl Instance {
             config: setup.config,
             backend_uuid: setup.backend_uuid,
         };
-        let mut client = instance.backend();
-        let reply = instance
-            .connection
-            .call(client.setup(instance.request(args)))
-            .await?;
+        let reply: pb::SetupReply = instance.call("/pb.Backend/Setup", &args).await?;
         if reply.err.is_empty() {
             Ok(instance)
         } else {
@@ -112,11 +108,7 @@ impl Instance {
     /// # Errors
     /// The call's failure.
     pub async fn plugin_type(&self) -> Result<Option<PluginType>, Error> {
-        let mut client = self.backend();
-        let reply = self
-            .connection
-            .call(client.r#type(self.request(pb::Empty {})))
-            .await?;
+        let reply: pb::TypeReply = self.call("/pb.Backend/Type", &pb::Empty {}).await?;
         Ok(match reply.r#type {
             1 => Some(PluginType::Secret),
             2 => Some(PluginType::Auth),
@@ -129,11 +121,8 @@ impl Instance {
     /// # Errors
     /// The call's failure.
     pub async fn special_paths(&self) -> Result<SpecialPaths, Error> {
-        let mut client = self.backend();
-        let reply = self
-            .connection
-            .call(client.special_paths(self.request(pb::Empty {})))
-            .await?;
+        let path = "/pb.Backend/SpecialPaths";
+        let reply: pb::SpecialPathsReply = self.call(path, &pb::Empty {}).await?;
         let paths = reply.paths.unwrap_or_default();
         Ok(SpecialPaths {
             root: paths.root,
@@ -148,11 +137,9 @@ impl Instance {
     /// # Errors
     /// Any failure but `Unimplemented`.
     pub async fn version(&self) -> Result<String, Error> {
-        let mut client = PluginVersionClient::with_origin(self.connection.link(), Link::origin());
-        let answer = self
-            .connection
-            .call(client.version(self.request(logical::Empty {})))
-            .await;
+        let path = "/logical.PluginVersion/Version";
+        let answer: Result<logical::VersionReply, Error> =
+            self.call(path, &logical::Empty {}).await;
         match answer {
             Ok(reply) => Ok(reply.plugin_version),
             Err(error) if error.is_unimplemented() => Ok(String::new()),
@@ -165,11 +152,8 @@ impl Instance {
     /// # Errors
     /// [`Error::Plugin`] with the plugin's error, or the call's failure.
     pub async fn initialize(&self) -> Result<(), Error> {
-        let mut client = self.backend();
-        let answer = self
-            .connection
-            .call(client.initialize(self.request(pb::InitializeArgs {})))
-            .await;
+        let path = "/pb.Backend/Initialize";
+        let answer = self.call(path, &pb::InitializeArgs {}).await;
         match answer {
             Ok(pb::InitializeReply { err: None }) => Ok(()),
             Ok(pb::InitializeReply { err: Some(error) }) => {
@@ -185,15 +169,12 @@ impl Instance {
     /// # Errors
     /// [`Error::Plugin`] with the plugin's error, or the call's failure; see [`Error::is_not_delivered`].
     pub async fn handle_request(&self, request: &Request) -> Result<Option<Response>, Error> {
-        let mut client = self.backend();
         let args = pb::HandleRequestArgs {
             storage_id: 0,
             request: Some(request_to_wire(request)),
         };
-        let reply = self
-            .connection
-            .call(Box::pin(client.handle_request(self.request(args))))
-            .await?;
+        let path = "/pb.Backend/HandleRequest";
+        let reply: pb::HandleRequestReply = self.call(path, &args).await?;
         Ok(answer_from_wire(reply.response, reply.err)??)
     }
 
@@ -202,15 +183,12 @@ impl Instance {
     /// # Errors
     /// As [`Instance::handle_request`].
     pub async fn existence_check(&self, request: &Request) -> Result<Option<bool>, Error> {
-        let mut client = self.backend();
         let args = pb::HandleExistenceCheckArgs {
             storage_id: 0,
             request: Some(request_to_wire(request)),
         };
-        let reply = self
-            .connection
-            .call(Box::pin(client.handle_existence_check(self.request(args))))
-            .await?;
+        let path = "/pb.Backend/HandleExistenceCheck";
+        let reply: pb::HandleExistenceCheckReply = self.call(path, &args).await?;
         match reply.err.map(PluginError::from_wire) {
             None => Ok(reply.check_found.then_some(reply.exists)),
             Some(error) if error.class == ErrorClass::UnsupportedPath => Ok(None),
@@ -243,13 +221,10 @@ impl Instance {
     /// # Errors
     /// The call's failure.
     pub async fn invalidate_key(&self, key: &str) -> Result<(), Error> {
-        let mut client = self.backend();
         let args = pb::InvalidateKeyArgs {
             key: key.to_owned(),
         };
-        self.connection
-            .call(client.invalidate_key(self.request(args)))
-            .await?;
+        let pb::Empty {} = self.call("/pb.Backend/InvalidateKey", &args).await?;
         Ok(())
     }
 
@@ -263,11 +238,8 @@ impl Instance {
     /// The call's failure; the host's side of the instance is gone even so.
     pub async fn cleanup(&self) -> Result<(), Error> {
         let _end = self.stop.clone().drop_guard();
-        let mut client = self.backend();
-        let answer = self
-            .connection
-            .call(client.cleanup(self.request(pb::Empty {})))
-            .await;
+        let path = "/pb.Backend/Cleanup";
+        let answer = self.call::<_, pb::Empty>(path, &pb::Empty {}).await;
         self.transactions.roll_back_all();
         match answer {
             Ok(_) => Ok(()),
@@ -294,15 +266,14 @@ impl Instance {
         &self.connection
     }
 
-    fn backend(&self) -> BackendClient<Link> {
-        BackendClient::with_origin(self.connection.link(), Link::origin())
-            .max_decoding_message_size(MAX_ANSWER)
-    }
-
-    fn request<T>(&self, message: T) -> tonic::Request<T> {
-        let mut request = tonic::Request::new(message);
-        request.metadata_mut().insert(MULTIPLEX_ID, self.id.clone());
-        request
+    async fn call<M, A>(&self, path: &'static str, message: &M) -> Result<A, Error>
+    where
+        M: Message,
+        A: Message + Default,
+    {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(ID, self.id.clone());
+        self.connection.call(path, headers, message).await
     }
 }
 

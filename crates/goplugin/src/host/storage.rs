@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use linchpin_engine::{Access, Context, Page, StorageEntry, StorageError, StorageView};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
 use super::transactions::{Transactions, ended};
 use crate::proto::pb;
 
-type Reply<T> = Result<Response<T>, Status>;
+type Reply<T> = Result<T, Status>;
 
 /// The storage of one instance, on one connection of the plugin.
 #[derive(Clone)]
@@ -65,13 +65,13 @@ impl StorageService {
             owner,
         } = &*self.session;
         let txn = transactions.begin(&self.context(), *owner, access).await?;
-        Ok(Response::new(pb::StorageBeginTxReply {
+        Ok(pb::StorageBeginTxReply {
             txn,
             err: String::new(),
-        }))
+        })
     }
 
-    async fn list_page(&self, prefix: &str, page: Page, txn: &str) -> Reply<pb::StorageListReply> {
+    async fn page(&self, prefix: &str, page: Page, txn: &str) -> Reply<pb::StorageListReply> {
         let listed = if txn.is_empty() {
             self.storage.list(&self.context(), prefix, page).await
         } else {
@@ -80,7 +80,7 @@ impl StorageService {
             let transaction = transaction.as_mut().ok_or_else(ended)?;
             transaction.list(prefix, page).await
         };
-        Ok(Response::new(match listed {
+        Ok(match listed {
             Ok(keys) => pb::StorageListReply {
                 keys,
                 err: String::new(),
@@ -89,7 +89,7 @@ impl StorageService {
                 keys: Vec::new(),
                 err: error.to_string(),
             },
-        }))
+        })
     }
 }
 
@@ -101,28 +101,24 @@ fn text(outcome: Result<(), StorageError>) -> String {
         .unwrap_or_default()
 }
 
-#[tonic::async_trait]
-impl pb::storage_server::Storage for StorageService {
-    async fn list(&self, request: Request<pb::StorageListArgs>) -> Reply<pb::StorageListReply> {
-        let args = request.into_inner();
-        self.list_page(&args.prefix, Page::default(), &args.txn)
-            .await
+/// The methods of the service.
+impl StorageService {
+    pub(super) async fn list(&self, args: pb::StorageListArgs) -> Reply<pb::StorageListReply> {
+        self.page(&args.prefix, Page::default(), &args.txn).await
     }
 
-    async fn list_page(
+    pub(super) async fn list_page(
         &self,
-        request: Request<pb::StorageListPageArgs>,
+        args: pb::StorageListPageArgs,
     ) -> Reply<pb::StorageListReply> {
-        let args = request.into_inner();
         let page = Page {
             after: args.after,
             limit: usize::try_from(args.limit).unwrap_or(0),
         };
-        self.list_page(&args.prefix, page, &args.txn).await
+        self.page(&args.prefix, page, &args.txn).await
     }
 
-    async fn get(&self, request: Request<pb::StorageGetArgs>) -> Reply<pb::StorageGetReply> {
-        let args = request.into_inner();
+    pub(super) async fn get(&self, args: pb::StorageGetArgs) -> Reply<pb::StorageGetReply> {
         let found = if args.txn.is_empty() {
             self.storage.get(&self.context(), &args.key).await
         } else {
@@ -131,7 +127,7 @@ impl pb::storage_server::Storage for StorageService {
             let transaction = transaction.as_mut().ok_or_else(ended)?;
             transaction.get(&args.key).await
         };
-        Ok(Response::new(match found {
+        Ok(match found {
             Ok(entry) => pb::StorageGetReply {
                 entry: entry.map(|entry| pb::StorageEntry {
                     key: entry.key,
@@ -144,11 +140,10 @@ impl pb::storage_server::Storage for StorageService {
                 entry: None,
                 err: error.to_string(),
             },
-        }))
+        })
     }
 
-    async fn put(&self, request: Request<pb::StoragePutArgs>) -> Reply<pb::StoragePutReply> {
-        let args = request.into_inner();
+    pub(super) async fn put(&self, args: pb::StoragePutArgs) -> Reply<pb::StoragePutReply> {
         let Some(entry) = args.entry else {
             return Err(Status::invalid_argument("entry is missing"));
         };
@@ -165,14 +160,13 @@ impl pb::storage_server::Storage for StorageService {
             let transaction = transaction.as_mut().ok_or_else(ended)?;
             transaction.put(entry).await
         };
-        Ok(Response::new(pb::StoragePutReply { err: text(put) }))
+        Ok(pb::StoragePutReply { err: text(put) })
     }
 
-    async fn delete(
+    pub(super) async fn delete(
         &self,
-        request: Request<pb::StorageDeleteArgs>,
+        args: pb::StorageDeleteArgs,
     ) -> Reply<pb::StorageDeleteReply> {
-        let args = request.into_inner();
         let deleted = if args.txn.is_empty() {
             self.storage.delete(&self.context(), &args.key).await
         } else {
@@ -181,54 +175,44 @@ impl pb::storage_server::Storage for StorageService {
             let transaction = transaction.as_mut().ok_or_else(ended)?;
             transaction.delete(&args.key).await
         };
-        Ok(Response::new(pb::StorageDeleteReply { err: text(deleted) }))
+        Ok(pb::StorageDeleteReply { err: text(deleted) })
     }
 
-    async fn is_transactional(
+    pub(super) async fn is_transactional(
         &self,
-        _: Request<pb::Empty>,
+        _: pb::Empty,
     ) -> Reply<pb::StorageIsTransactionalReply> {
         self.asks_transactional.store(true, Ordering::Relaxed);
-        Ok(Response::new(pb::StorageIsTransactionalReply {
+        Ok(pb::StorageIsTransactionalReply {
             transactional: true,
-        }))
+        })
     }
 
-    async fn begin_read_only_tx(&self, _: Request<pb::Empty>) -> Reply<pb::StorageBeginTxReply> {
+    pub(super) async fn begin_read_only_tx(&self, _: pb::Empty) -> Reply<pb::StorageBeginTxReply> {
         self.begin(Access::ReadOnly).await
     }
 
-    async fn begin_tx(&self, _: Request<pb::Empty>) -> Reply<pb::StorageBeginTxReply> {
+    pub(super) async fn begin_tx(&self, _: pb::Empty) -> Reply<pb::StorageBeginTxReply> {
         self.begin(Access::ReadWrite).await
     }
 
-    async fn commit(
+    pub(super) async fn commit(
         &self,
-        request: Request<pb::StorageCommitTxArgs>,
+        args: pb::StorageCommitTxArgs,
     ) -> Reply<pb::StorageCommitTxReply> {
-        let transaction = self
-            .session
-            .transactions
-            .take(&request.into_inner().txn)
-            .await?;
+        let transaction = self.session.transactions.take(&args.txn).await?;
         let committed = transaction.commit().await;
-        Ok(Response::new(pb::StorageCommitTxReply {
+        Ok(pb::StorageCommitTxReply {
             err: text(committed),
-        }))
+        })
     }
 
-    async fn rollback(
+    pub(super) async fn rollback(
         &self,
-        request: Request<pb::StorageRollbackTxArgs>,
+        args: pb::StorageRollbackTxArgs,
     ) -> Reply<pb::StorageRollbackTxReply> {
-        let transaction = self
-            .session
-            .transactions
-            .take(&request.into_inner().txn)
-            .await?;
+        let transaction = self.session.transactions.take(&args.txn).await?;
         drop(transaction);
-        Ok(Response::new(pb::StorageRollbackTxReply {
-            err: String::new(),
-        }))
+        Ok(pb::StorageRollbackTxReply { err: String::new() })
     }
 }

@@ -5,14 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use linchpin_engine::{Context, SystemView};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
 use crate::convert::duration_to_wire;
 use crate::proto::{logical, pb};
 
-type Reply<T> = Result<Response<T>, Status>;
+type Reply<T> = Result<T, Status>;
 
 /// How long a password may take when the caller has set no deadline.
 const PASSWORD_TIME: Duration = Duration::from_secs(1);
@@ -33,49 +34,49 @@ impl SystemService {
 }
 
 fn reply<T>(message: T) -> Reply<T> {
-    Ok(Response::new(message))
+    Ok(message)
 }
 
 fn enterprise<T>() -> Reply<T> {
     Err(Status::unimplemented("not available on this server"))
 }
 
-#[tonic::async_trait]
-impl pb::system_view_server::SystemView for SystemService {
-    async fn default_lease_ttl(&self, _: Request<pb::Empty>) -> Reply<pb::TtlReply> {
+/// The methods of the service.
+impl SystemService {
+    pub(super) async fn default_lease_ttl(&self, _: pb::Empty) -> Reply<pb::TtlReply> {
         reply(pb::TtlReply {
             ttl: duration_to_wire(self.system.default_lease_ttl()),
         })
     }
 
-    async fn max_lease_ttl(&self, _: Request<pb::Empty>) -> Reply<pb::TtlReply> {
+    pub(super) async fn max_lease_ttl(&self, _: pb::Empty) -> Reply<pb::TtlReply> {
         reply(pb::TtlReply {
             ttl: duration_to_wire(self.system.max_lease_ttl()),
         })
     }
 
-    async fn tainted(&self, _: Request<pb::Empty>) -> Reply<pb::TaintedReply> {
+    pub(super) async fn tainted(&self, _: pb::Empty) -> Reply<pb::TaintedReply> {
         reply(pb::TaintedReply {
             tainted: self.system.tainted(),
         })
     }
 
-    async fn caching_disabled(&self, _: Request<pb::Empty>) -> Reply<pb::CachingDisabledReply> {
+    pub(super) async fn caching_disabled(&self, _: pb::Empty) -> Reply<pb::CachingDisabledReply> {
         reply(pb::CachingDisabledReply {
             disabled: self.system.caching_disabled(),
         })
     }
 
-    async fn replication_state(&self, _: Request<pb::Empty>) -> Reply<pb::ReplicationStateReply> {
+    pub(super) async fn replication_state(&self, _: pb::Empty) -> Reply<pb::ReplicationStateReply> {
         let state = self.system.replication_state().0;
         reply(pb::ReplicationStateReply {
             state: i32::try_from(state).unwrap_or_default(),
         })
     }
 
-    async fn response_wrap_data(
+    pub(super) async fn response_wrap_data(
         &self,
-        _: Request<pb::ResponseWrapDataArgs>,
+        _: pb::ResponseWrapDataArgs,
     ) -> Reply<pb::ResponseWrapDataReply> {
         reply(pb::ResponseWrapDataReply {
             wrap_info: None,
@@ -83,25 +84,25 @@ impl pb::system_view_server::SystemView for SystemService {
         })
     }
 
-    async fn mlock_enabled(&self, _: Request<pb::Empty>) -> Reply<pb::MlockEnabledReply> {
+    pub(super) async fn mlock_enabled(&self, _: pb::Empty) -> Reply<pb::MlockEnabledReply> {
         reply(pb::MlockEnabledReply {
             enabled: self.system.mlock_enabled(),
         })
     }
 
-    async fn local_mount(&self, _: Request<pb::Empty>) -> Reply<pb::LocalMountReply> {
+    pub(super) async fn local_mount(&self, _: pb::Empty) -> Reply<pb::LocalMountReply> {
         reply(pb::LocalMountReply {
             local: self.system.local_mount(),
         })
     }
 
     /// No entity exists yet, and an unknown one is an empty reply.
-    async fn entity_info(&self, _: Request<pb::EntityInfoArgs>) -> Reply<pb::EntityInfoReply> {
+    pub(super) async fn entity_info(&self, _: pb::EntityInfoArgs) -> Reply<pb::EntityInfoReply> {
         reply(pb::EntityInfoReply::default())
     }
 
     /// The message inside is always there: a Go plugin dies without it.
-    async fn plugin_env(&self, _: Request<pb::Empty>) -> Reply<pb::PluginEnvReply> {
+    pub(super) async fn plugin_env(&self, _: pb::Empty) -> Reply<pb::PluginEnvReply> {
         let environment = self.system.plugin_environment();
         reply(pb::PluginEnvReply {
             plugin_environment: Some(logical::PluginEnvironment {
@@ -114,23 +115,24 @@ impl pb::system_view_server::SystemView for SystemService {
         })
     }
 
-    async fn groups_for_entity(
+    pub(super) async fn groups_for_entity(
         &self,
-        _: Request<pb::EntityInfoArgs>,
+        _: pb::EntityInfoArgs,
     ) -> Reply<pb::GroupsForEntityReply> {
         reply(pb::GroupsForEntityReply::default())
     }
 
-    async fn generate_password_from_policy(
+    pub(super) async fn generate_password_from_policy(
         &self,
-        request: Request<pb::GeneratePasswordFromPolicyRequest>,
+        headers: &HeaderMap,
+        args: pb::GeneratePasswordFromPolicyRequest,
     ) -> Reply<pb::GeneratePasswordFromPolicyReply> {
         let mut ctx = Context::internal(self.cancel.clone());
         // With a deadline of its own, the caller resets the call when it has passed.
-        if !request.metadata().contains_key(DEADLINE) {
+        if !headers.contains_key(DEADLINE) {
             ctx = ctx.within(PASSWORD_TIME);
         }
-        let policy = request.into_inner().policy_name;
+        let policy = args.policy_name;
         if policy.is_empty() {
             return Err(Status::invalid_argument("no password policy specified"));
         }
@@ -141,7 +143,7 @@ impl pb::system_view_server::SystemView for SystemService {
     }
 
     /// The id alone, as the reference host answers.
-    async fn cluster_info(&self, _: Request<pb::Empty>) -> Reply<pb::ClusterInfoReply> {
+    pub(super) async fn cluster_info(&self, _: pb::Empty) -> Reply<pb::ClusterInfoReply> {
         reply(pb::ClusterInfoReply {
             cluster_name: String::new(),
             cluster_id: self.system.cluster_info().id,
@@ -149,37 +151,37 @@ impl pb::system_view_server::SystemView for SystemService {
         })
     }
 
-    async fn generate_identity_token(
+    pub(super) async fn generate_identity_token(
         &self,
-        _: Request<pb::GenerateIdentityTokenRequest>,
+        _: pb::GenerateIdentityTokenRequest,
     ) -> Reply<pb::GenerateIdentityTokenResponse> {
         enterprise()
     }
 
-    async fn register_rotation_job(
+    pub(super) async fn register_rotation_job(
         &self,
-        _: Request<pb::RegisterRotationJobRequest>,
+        _: pb::RegisterRotationJobRequest,
     ) -> Reply<pb::RegisterRotationJobResponse> {
         enterprise()
     }
 
-    async fn deregister_rotation_job(
+    pub(super) async fn deregister_rotation_job(
         &self,
-        _: Request<pb::DeregisterRotationJobRequest>,
+        _: pb::DeregisterRotationJobRequest,
     ) -> Reply<pb::Empty> {
         enterprise()
     }
 
-    async fn get_rotation_information(
+    pub(super) async fn get_rotation_information(
         &self,
-        _: Request<pb::RotationInfoRequest>,
+        _: pb::RotationInfoRequest,
     ) -> Reply<pb::RotationInfoReply> {
         enterprise()
     }
 
-    async fn register_rotation_job_with_response(
+    pub(super) async fn register_rotation_job_with_response(
         &self,
-        _: Request<pb::RegisterRotationJobRequest>,
+        _: pb::RegisterRotationJobRequest,
     ) -> Reply<pb::RegisterRotationJobWithResponseReply> {
         enterprise()
     }

@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Help(&'static str),
     /// Print what a shell needs to complete commands and flags.
     Completion(Shell),
+    /// Examine a plugin's binary.
+    PluginTest(Typed),
     /// Whatever these words are to the client.
     Client(Vec<String>),
 }
@@ -107,6 +109,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
     match own.name {
         "server" => Ok(Command::Server(Box::new(ServerFlags::of(&typed)?))),
         "version" => Ok(Command::Version),
+        "plugin test" => Ok(Command::PluginTest(typed)),
         "completion" => match Shell::named(typed.argument(0)) {
             Some(shell) => Ok(Command::Completion(shell)),
             None => Err(Error::NoShell),

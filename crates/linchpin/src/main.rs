@@ -8,6 +8,7 @@ mod dump;
 mod engines;
 mod hardening;
 mod nearest;
+mod plugin_test;
 mod server;
 mod settings;
 mod signals;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             let all: Vec<&grammar::Command> = linchpin_cli::commands().chain(&OWN).collect();
             say(&completion::script(shell, &all))
         }
+        Ok(Command::PluginTest(typed)) => plugin_test::run(&typed),
         Ok(Command::Client(words)) => client(&words),
         Err(error) => fail(&format!(
             "Error: {error}\nHelp: linchpin help, linchpin server -help"

@@ -3,7 +3,8 @@
 use linchpin_cli::grammar::{Command, Flag};
 
 /// The commands that the binary carries out itself, in the order of the help. What each does is said in [`super::parse`].
-pub(crate) static OWN: [Command; 4] = [
+pub(crate) static OWN: [Command; 5] = [
+    crate::plugin_test::COMMAND,
     Command {
         name: "server",
         arguments: "",

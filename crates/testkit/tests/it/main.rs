@@ -30,6 +30,7 @@ mod mutants;
 mod our_command_line;
 mod overlap;
 mod pins;
+mod plugin_test;
 mod processes;
 mod reload;
 mod sdk_in_openbao;

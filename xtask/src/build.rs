@@ -41,7 +41,15 @@ pub(crate) fn example(name: &str, profile: &str, arguments: &[String]) -> Result
     // Of the profile that is shipped, every binary costs a link-time optimisation: only what runs is built.
     let wanted: &[&str] = match profile {
         "dev" => &["--bins", "--examples"],
-        _ => &["--bin", "linchpin", "--example", name],
+        _ => &[
+            "--bin",
+            "linchpin",
+            "--example",
+            name,
+            // What the bench mounts besides the Go plugin.
+            "--example",
+            "fault-v1",
+        ],
     };
     let build = ["build", "-q", "--workspace", "--profile", profile];
     Run::cargo(build.into_iter().chain(wanted.iter().copied())).status()?;

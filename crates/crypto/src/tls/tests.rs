@@ -72,7 +72,7 @@ fn is_pin_refusal(error: &rustls::Error) -> bool {
 }
 
 #[test]
-fn pinned_peers_accept_each_other_in_both_roles() {
+fn h12_pinned_peers_speak_h2_in_both_roles() {
     let (host, plugin) = (identity(), identity());
     assert_eq!(
         mutual(&host, &plugin).unwrap().alpn.as_deref(),
@@ -85,7 +85,7 @@ fn pinned_peers_accept_each_other_in_both_roles() {
 }
 
 #[test]
-fn a_p521_peer_is_accepted_in_both_roles() {
+fn h08_a_p521_peer_is_accepted_in_both_roles() {
     let host = identity();
     let plugin = OneTimeIdentity::generate_with(&PKCS_ECDSA_P521_SHA512, now()).unwrap();
     mutual(&host, &plugin).unwrap();
@@ -149,7 +149,7 @@ fn stolen(certificate: &CertificateDer<'static>, thief: &OneTimeIdentity) -> Arc
 }
 
 #[test]
-fn a_server_with_the_right_certificate_and_another_key_is_refused() {
+fn h10_a_server_with_the_right_certificate_and_another_key_is_refused() {
     let (host, plugin, thief) = (identity(), identity(), identity());
     let check = |tls: &'static SupportedProtocolVersion| {
         let mut server = ServerConfig::builder_with_provider(provider())
@@ -176,7 +176,7 @@ fn a_server_with_the_right_certificate_and_another_key_is_refused() {
 }
 
 #[test]
-fn a_client_with_the_right_certificate_and_another_key_is_refused() {
+fn h10_a_client_with_the_right_certificate_and_another_key_is_refused() {
     let (host, plugin, thief) = (identity(), identity(), identity());
     let check = |tls: &'static SupportedProtocolVersion| {
         let mut client = ClientConfig::builder_with_provider(provider())

@@ -109,7 +109,7 @@ fn data_that_is_no_object_is_refused_without_being_repeated() {
 }
 
 #[test]
-fn every_error_class_has_its_kind_and_its_sentinel() {
+fn h27_every_error_class_has_its_kind_and_its_sentinel() {
     let check = |number, code, kind, text: &str| {
         let wire = pb::ProtoError {
             err_type: number,

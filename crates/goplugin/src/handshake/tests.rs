@@ -33,13 +33,13 @@ fn a_good_line_is_read() {
 }
 
 #[test]
-fn h7_blanks_and_carriage_returns_around_the_line_are_tolerated() {
+fn h07_blanks_and_carriage_returns_around_the_line_are_tolerated() {
     let line = format!(" 1|5|unix|/tmp/p|grpc|{}\r\n", encoded());
     assert!(parse(&line).is_ok());
 }
 
 #[test]
-fn h1_what_is_no_handshake_is_repeated_in_the_error() {
+fn h01_what_is_no_handshake_is_repeated_in_the_error() {
     for line in ["", "hello", "1|5|unix", "a|b|c|d", "Usage: x | y | z | w"] {
         let error = parse(line).unwrap_err();
         assert!(
@@ -57,13 +57,13 @@ fn h1_what_is_no_handshake_is_repeated_in_the_error() {
 }
 
 #[test]
-fn h3_another_core_version_is_refused() {
+fn h03_another_core_version_is_refused() {
     let error = parse("2|5|unix|/tmp/p|grpc|").unwrap_err();
     assert_eq!(error, HandshakeError::CoreVersion { found: "2".into() });
 }
 
 #[test]
-fn h4_an_app_version_that_was_not_offered_is_refused_with_both_lists() {
+fn h04_an_app_version_that_was_not_offered_is_refused_with_both_lists() {
     for app in ["4", "", "x", "-5", "99999999999"] {
         let error = parse(&format!("1|{app}|unix|/tmp/p|grpc|")).unwrap_err();
         let text = error.to_string();
@@ -73,7 +73,7 @@ fn h4_an_app_version_that_was_not_offered_is_refused_with_both_lists() {
 }
 
 #[test]
-fn h5_net_rpc_has_its_own_message() {
+fn h05_net_rpc_has_its_own_message() {
     for line in [
         "1|5|unix|/tmp/p",
         "1|5|unix|/tmp/p|",
@@ -88,7 +88,7 @@ fn h5_net_rpc_has_its_own_message() {
 }
 
 #[test]
-fn h6_a_broken_certificate_is_an_error() {
+fn h06_a_broken_certificate_is_an_error() {
     let padded = format!("{}==", encoded());
     let mut truncated = certificate();
     truncated.pop();

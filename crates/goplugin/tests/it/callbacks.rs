@@ -69,7 +69,7 @@ async fn a_storage_refusal_keeps_its_text() {
 }
 
 #[tokio::test]
-async fn a_transaction_is_all_or_nothing() {
+async fn h33_a_transaction_is_all_or_nothing() {
     let pair = Pair::new(|engine, ctx, request| async move {
         let mut tx = engine.storage.begin(&ctx, Access::ReadWrite).await?;
         tx.put(entry("one", "1")).await?;
@@ -99,7 +99,7 @@ async fn a_transaction_is_all_or_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_plugin_leaves_open_is_rolled_back() {
+async fn h34_what_a_plugin_leaves_open_is_rolled_back() {
     let pair = Pair::new(|engine, ctx, _| async move {
         let mut tx = engine.storage.begin(&ctx, Access::ReadWrite).await?;
         tx.put(entry("one", "1")).await?;
@@ -207,7 +207,7 @@ async fn a_callback_that_hangs_ends_with_its_instance_and_holds_nothing_up() {
 
 /// The limit of the storage is 32 MiB a value; what is larger than that and its key never becomes a message.
 #[tokio::test]
-async fn a_value_of_the_limit_is_stored_and_a_larger_one_refused_on_a_connection_that_goes_on() {
+async fn h35_a_value_of_the_limit_is_stored_and_a_larger_one_refused_on_a_connection_that_goes_on() {
     let pair = Pair::new(|engine, ctx, request| async move {
         let (storage, key) = (&engine.storage, "k".repeat(2_600));
         let size = |mebibytes: usize| StorageEntry {

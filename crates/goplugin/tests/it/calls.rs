@@ -33,7 +33,7 @@ async fn an_instance_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn data_keeps_every_digit_and_twenty_mebibytes_pass() {
+async fn h25_data_keeps_every_digit_and_twenty_mebibytes_pass() {
     let pair = echo_pair().await;
     let instance = pair.mount(&Arc::default()).await;
     let mut asked = request(Operation::Update, "x");
@@ -170,7 +170,7 @@ async fn operations_that_an_engine_does_not_have_are_answered_as_such() {
 }
 
 #[tokio::test]
-async fn dropping_a_call_cancels_it_in_the_plugin() {
+async fn h36_dropping_a_call_cancels_it_in_the_plugin() {
     let started = Arc::new(Notify::new());
     let cancelled = Arc::new(Notify::new());
     let (begin, end) = (Arc::clone(&started), Arc::clone(&cancelled));
@@ -258,4 +258,30 @@ async fn a_call_after_the_connection_broke_was_surely_not_delivered() {
         .await
         .unwrap_err();
     assert!(error.is_not_delivered(), "{error:?}");
+}
+
+#[tokio::test]
+async fn h48_a_hundred_requests_are_in_the_plugin_at_the_same_time() {
+    const MANY: usize = 100;
+    let inside = Arc::new(tokio::sync::Barrier::new(MANY));
+    let pair = Pair::new(move |_, _, _| {
+        let inside = Arc::clone(&inside);
+        async move {
+            // Nobody leaves before all are there.
+            inside.wait().await;
+            Ok(None)
+        }
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    let all = (0..MANY).map(|_| async {
+        instance
+            .handle_request(&request(Operation::Read, "x"))
+            .await
+            .unwrap();
+    });
+    let all = futures_util::future::join_all(all);
+    tokio::time::timeout(Duration::from_secs(20), all)
+        .await
+        .expect("somebody was kept waiting");
 }

@@ -35,7 +35,7 @@ async fn open(
 }
 
 #[tokio::test]
-async fn another_certificate_than_in_the_line_is_refused() {
+async fn h09_another_certificate_than_in_the_line_is_refused() {
     let (own, folder) = (identity(), folder());
     let running = plugin(&own, &folder, silent());
     open(running.handshake(), &own, &folder).await.unwrap();
@@ -46,7 +46,7 @@ async fn another_certificate_than_in_the_line_is_refused() {
 }
 
 #[tokio::test]
-async fn the_plugin_refuses_another_host_and_plaintext() {
+async fn h11_the_plugin_refuses_another_host_and_plaintext() {
     let (own, folder) = (identity(), folder());
     let running = plugin(&own, &folder, silent());
     assert!(
@@ -61,7 +61,7 @@ async fn the_plugin_refuses_another_host_and_plaintext() {
 }
 
 #[tokio::test]
-async fn an_instances_socket_takes_nobody_but_its_plugin() {
+async fn h13_an_instances_socket_takes_nobody_but_its_plugin() {
     let pair = Pair::new(|_, _, _| async { Ok(None) }).await;
     let _instance = pair.mount(&Arc::default()).await;
     let socket = pair.folder.join("b1");

@@ -9,7 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 async fn mount(world: &World, path: &str) -> Arc<dyn Backend> {
-    let entry = world.other("raw", example("raw"));
+    mount_told(world, path, "").await
+}
+
+/// The same, with words in its environment.
+async fn mount_told(world: &World, path: &str, words: &str) -> Arc<dyn Backend> {
+    let mut entry = world.other("raw", example("raw"));
+    if !words.is_empty() {
+        entry.env = vec![format!("RAW={words}")];
+    }
     let made = world.prepare(entry, path, Joining::Newest).await.unwrap();
     made.backend.initialize(&world.ctx).await.unwrap();
     made.backend
@@ -93,4 +101,74 @@ async fn h56_a_stopped_process_is_replaced_after_three_checks_and_a_busy_one_is_
     );
     let totals = &world.host.totals()[0];
     assert_eq!((totals.starts, totals.hangs, totals.crashes), (2, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h16_a_plugin_without_a_stdio_stream_works() {
+    let world = World::new(|_| {});
+    let mount = mount_told(&world, "a", "no-stdio").await;
+    let answer = world.read(&mount, "info").await.unwrap();
+    assert_eq!(answer["printed"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h22_a_plugin_without_initialize_has_nothing_to_initialise() {
+    let world = World::new(|_| {});
+    let mount = mount_told(&world, "a", "no-initialize").await;
+    world.read(&mount, "info").await.unwrap();
+}
+
+/// The host announces the socket right before Setup, and goes on accepting (plugin-protocol §1.12).
+#[tokio::test(flavor = "multi_thread")]
+async fn h17_a_plugin_may_connect_back_seconds_after_it_was_told_where() {
+    let world = World::new(|_| {});
+    let mount = mount_told(&world, "a", "dial=4000").await;
+    world.read(&mount, "info").await.unwrap();
+}
+
+/// What it calls back with, and what it must find in the answers, is in `examples/raw.rs`.
+#[tokio::test(flavor = "multi_thread")]
+async fn h52_what_newer_sdks_send_with_their_calls_does_not_matter() {
+    let world = World::new(|_| {});
+    let mount = mount_told(&world, "a", "dial=0").await;
+    world.read(&mount, "info").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h51_a_plugin_that_never_connects_back_can_be_mounted_and_unmounted() {
+    let world = World::new(|_| {});
+    let began = Instant::now();
+    let mount = mount(&world, "a").await;
+    let pid = world.pid(&mount).await;
+    mount.cleanup(&world.ctx).await;
+    assert!(is_gone(pid));
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "nothing has waited for the connection"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h55_an_instance_that_stops_reading_does_not_hold_its_sibling_up() {
+    let world = World::new(|_| {});
+    let stalled = mount(&world, "a").await;
+    let sibling = mount(&world, "b").await;
+    let pid = world.pid(&stalled).await;
+    assert_eq!(world.pid(&sibling).await, pid, "one process");
+    world.read(&stalled, "stall").await.unwrap();
+    let big = serde_json::json!({"big": "x".repeat(20 << 20)});
+    let sending = world.send(
+        &stalled,
+        linchpin_model::Operation::Update,
+        "big",
+        Some(big),
+    );
+    tokio::pin!(sending);
+    for _ in 0..50 {
+        // The big message gets its turns, and gets nowhere.
+        tokio::select! {
+            done = &mut sending => panic!("it was read: {done:?}"),
+            answer = world.read(&sibling, "info") => assert_eq!(answer.unwrap()["pid"], pid),
+        }
+    }
 }

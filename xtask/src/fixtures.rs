@@ -5,8 +5,9 @@
 //! install it, and the tests that need it skip themselves by name. The result is also written to `target/fixtures/paths`, where a plain
 //! `cargo test` finds it.
 
-mod kv_plugin;
+mod go_plugin;
 mod pins;
+mod slapd;
 mod tool;
 mod wheel;
 
@@ -20,35 +21,40 @@ use crate::say;
 /// What was found, by the variable that tells it to the tests, and what was not.
 #[derive(Default)]
 pub(crate) struct Fixtures {
-    found: BTreeMap<&'static str, PathBuf>,
+    found: BTreeMap<String, PathBuf>,
     missing: Vec<String>,
 }
 
-/// Finds or fetches every fixture. An error of one of them is remembered, not returned.
-pub(crate) fn resolve() -> Result<Fixtures> {
+/// Finds or fetches every fixture; with `long`, also those that only the long tests need. An error of one of them is remembered, not
+/// returned.
+pub(crate) fn resolve(long: bool) -> Result<Fixtures> {
     let pins = pins::Pins::read(&crate::root().join("tests/fixtures.toml"))?;
     let mut fixtures = Fixtures::default();
     let bao = tool::resolve(pins.section("openbao")?);
     fixtures.add("LINCHPIN_TEST_BAO", "OpenBao", bao);
-    let go = tool::resolve(pins.section("go")?);
-    match go {
+    let slapd = pins.section("slapd")?;
+    if long {
+        fixtures.add("LINCHPIN_TEST_SLAPD", "slapd", slapd::resolve(slapd));
+    } else if let Some(slapd) = slapd::find(slapd) {
+        fixtures.add("LINCHPIN_TEST_SLAPD", "slapd", Ok(slapd));
+    }
+    match tool::resolve(pins.section("go")?) {
         Ok(go) => {
-            for (variable, section) in [
-                ("LINCHPIN_TEST_KV_OLD", "kv-plugin-old"),
-                ("LINCHPIN_TEST_KV_NEW", "kv-plugin-new"),
-            ] {
-                fixtures.add(
-                    variable,
-                    "the Go kv plugin",
-                    kv_plugin::build(&go, pins.section(section)?),
-                );
+            for pin in pins.sections(go_plugin::SECTION) {
+                let variable = go_plugin::variable(pin);
+                if long || !go_plugin::is_long(pin) {
+                    let what = format!("the Go plugin [{}]", pin.name());
+                    fixtures.add(&variable, &what, go_plugin::build(&go, pin));
+                } else if let Some(built) = go_plugin::find(&go, pin) {
+                    fixtures.add(&variable, "", Ok(built));
+                }
             }
             fixtures.add("LINCHPIN_TEST_GO", "Go", Ok(go));
         }
         Err(error) => {
             fixtures
                 .missing
-                .push("the Go kv plugin, built with Go".to_owned());
+                .push("the Go plugins, built with Go".to_owned());
             fixtures.add("LINCHPIN_TEST_GO", "Go", Err(error));
         }
     }
@@ -57,18 +63,18 @@ pub(crate) fn resolve() -> Result<Fixtures> {
 }
 
 impl Fixtures {
-    fn add(&mut self, variable: &'static str, what: &str, outcome: Result<PathBuf>) {
+    fn add(&mut self, variable: &str, what: &str, outcome: Result<PathBuf>) {
         match outcome {
-            Ok(path) => drop(self.found.insert(variable, path)),
+            Ok(path) => drop(self.found.insert(variable.to_owned(), path)),
             Err(error) => self.missing.push(format!("{what}: {error:#}")),
         }
     }
 
     /// The variables that name the fixtures to the tests.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.found
             .iter()
-            .map(|(name, path)| (*name, path.as_path()))
+            .map(|(name, path)| (name.as_str(), path.as_path()))
     }
 
     /// One line for each fixture that could not be had: what, and what would install it.
@@ -108,4 +114,13 @@ fn cache(key: &str) -> PathBuf {
     crate::target()
         .join("fixtures")
         .join(key.chars().take(16).collect::<String>())
+}
+
+/// FNV-1a over everything that decides what is built; a name for a folder, not a protection.
+fn key(parts: &[&str]) -> String {
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }

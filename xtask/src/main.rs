@@ -26,7 +26,7 @@ const HELP: &str = "\
 usage: cargo xtask <command>
 
 commands
-  fixtures    find or fetch what the tests need beyond Rust: Go, OpenBao, the Go plugin in two versions
+  fixtures    find or fetch what the tests need beyond Rust: Go, OpenBao, Go plugins in two versions    [--long]
   test        fixtures, build, and every test of the workspace    [--long] [-- ARGS FOR cargo test]
   check       fmt, clippy, deny and tidy: run it before each commit    [--fix]
   demo        start a dev server, roll a plugin out and back under load, try a broken version    [--seconds N]
@@ -66,8 +66,8 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     match command {
         "fixtures" => {
-            accept(rest, &[])?;
-            fixtures::resolve()?.report()
+            accept(rest, &["--long"])?;
+            fixtures::resolve(rest.iter().any(|argument| argument == "--long"))?.report()
         }
         "test" => test::run(rest),
         "check" => {

@@ -1,6 +1,6 @@
-//! `cargo xtask test` and `cargo xtask bench`: the fixtures first, then the builds, then the run with the fixtures in its environment.
+//! `cargo xtask test` and `cargo xtask bench`: the fixtures and the builds, then the run with the fixtures in its environment.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::process::Run;
 use crate::{build, fixtures, say};
@@ -15,19 +15,27 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         None => (arguments, [].as_slice()),
     };
     crate::accept(ours, &["--long"])?;
-    let fixtures = fixtures::resolve()?;
+    let long = ours.iter().any(|argument| argument == "--long");
+    // Go's builds and cargo's have long stretches in which one core idles; together they fill each other's.
+    let (fixtures, mutant) = std::thread::scope(|scope| -> Result<_> {
+        let fixtures = scope.spawn(|| fixtures::resolve(long));
+        say::step("building the server with fault injection, for the runs that must go red");
+        let mutant = match build::mutant() {
+            Ok(mutant) => Some(mutant),
+            // The tests that need it name it again, and fail with CI=true; the others are still worth running.
+            Err(error) => {
+                say::failure(&format!("{error:#}"));
+                None
+            }
+        };
+        say::step("building everything");
+        build::everything()?;
+        let fixtures = fixtures
+            .join()
+            .map_err(|_| anyhow!("the search for fixtures panicked"))??;
+        Ok((fixtures, mutant))
+    })?;
     fixtures.report()?;
-    say::step("building the server with fault injection, for the runs that must go red");
-    let mutant = match build::mutant() {
-        Ok(mutant) => Some(mutant),
-        // The tests that need it name it again, and fail with CI=true; the others are still worth running.
-        Err(error) => {
-            say::failure(&format!("{error:#}"));
-            None
-        }
-    };
-    say::step("building everything");
-    build::everything()?;
     say::step("testing");
     let mut test = Run::cargo(
         ["test", "--workspace"]
@@ -40,7 +48,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if let Some(mutant) = mutant {
         test = test.env("LINCHPIN_TEST_MUTANT", mutant);
     }
-    if ours.iter().any(|argument| argument == "--long") {
+    if long {
         test = test.env("LINCHPIN_TEST_LONG", "1");
     }
     test.status()?;
@@ -52,7 +60,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 /// The server as it is shipped, beside OpenBao.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let fixtures = fixtures::resolve()?;
+    let fixtures = fixtures::resolve(false)?;
     fixtures.report()?;
     if let Some(missing) = fixtures.missing().first() {
         bail!("a comparison needs both servers and the Go plugin: {missing}");

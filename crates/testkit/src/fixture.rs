@@ -14,16 +14,23 @@ pub enum Fixture {
     KvNew,
     /// The Linchpin server with its faults compiled in.
     Mutant,
+    /// An unmodified Go plugin: the section `[go-plugin NAME]` of `tests/fixtures.toml`. Some are built for the long tests only.
+    GoPlugin(&'static str),
+    /// OpenLDAP's server, for the long tests.
+    Slapd,
 }
 
 impl Fixture {
-    fn variable(self) -> &'static str {
-        match self {
-            Self::OpenBao => "LINCHPIN_TEST_BAO",
-            Self::KvOld => "LINCHPIN_TEST_KV_OLD",
-            Self::KvNew => "LINCHPIN_TEST_KV_NEW",
-            Self::Mutant => "LINCHPIN_TEST_MUTANT",
-        }
+    fn variable(self) -> String {
+        let name = match self {
+            Self::OpenBao => "bao",
+            Self::KvOld => "kv-old",
+            Self::KvNew => "kv-new",
+            Self::Mutant => "mutant",
+            Self::GoPlugin(name) => name,
+            Self::Slapd => "slapd",
+        };
+        format!("LINCHPIN_TEST_{}", name.to_uppercase().replace('-', "_"))
     }
 
     /// What would bring it.
@@ -36,6 +43,12 @@ impl Fixture {
             Self::Mutant => {
                 "the server with fault injection is missing, which `cargo xtask test` builds"
             }
+            Self::GoPlugin(_) => {
+                "a Go plugin is missing, which `cargo xtask fixtures --long` builds"
+            }
+            Self::Slapd => {
+                "slapd is missing, which `cargo xtask fixtures --long` fetches on Debian"
+            }
         }
     }
 }
@@ -43,8 +56,8 @@ impl Fixture {
 /// The fixture's path, if it is there.
 pub fn fixture(fixture: Fixture) -> Option<PathBuf> {
     let name = fixture.variable();
-    let named = std::env::var_os(name).filter(|path| !path.is_empty());
-    let path = named.or_else(|| noted(name)).map(PathBuf::from);
+    let named = std::env::var_os(&name).filter(|path| !path.is_empty());
+    let path = named.or_else(|| noted(&name)).map(PathBuf::from);
     let path =
         path.or_else(|| (fixture == Fixture::Mutant).then(|| folder().join("linchpin-mutant")));
     path.filter(|path| path.is_file())

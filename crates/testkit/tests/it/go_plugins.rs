@@ -346,6 +346,7 @@ impl Life<'_> {
                 .differences(&after)
                 .into_iter()
                 .filter(|key| key.starts_with(ENGINES))
+                .filter(|key| !self.plugin.restored.iter().any(|end| key.ends_with(end)))
                 .collect();
             assert!(changed.is_empty(), "the reload changed {changed:?}");
         }

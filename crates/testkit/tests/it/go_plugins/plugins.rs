@@ -30,6 +30,8 @@ pub(super) struct Plugin {
     pub(super) third: Vec<Step>,
     /// Reads whose answers neither the upgrade nor the roll-back may change.
     pub(super) kept: Vec<&'static str>,
+    /// What a version stores again by itself when it starts: ends of keys.
+    pub(super) restored: Vec<&'static str>,
     /// The read that is sent without a pause while versions change.
     pub(super) load: &'static str,
 }
@@ -82,6 +84,7 @@ fn kv(old: Release) -> Plugin {
             List("", vec!["app", "deep/"]),
         ],
         kept: vec!["app", "deep/er/still"],
+        restored: vec![],
         load: "deep/er/still",
     }
 }
@@ -149,6 +152,7 @@ pub(super) fn terraform() -> Plugin {
             List("role", vec!["org", "person"]),
         ],
         kept: vec!["config", "role/org", "role/person", "creds/org"],
+        restored: vec![],
         load: "role/person",
     }
 }
@@ -203,6 +207,7 @@ pub(super) fn mongodbatlas() -> Plugin {
             List("roles", vec!["app"]),
         ],
         kept: vec!["config", "roles/app"],
+        restored: vec![],
         load: "roles/app",
     }
 }
@@ -260,6 +265,7 @@ pub(super) fn alicloud() -> Plugin {
             Gone("config"),
         ],
         kept: vec!["config", "role/sts"],
+        restored: vec![],
         load: "role/ram",
     }
 }
@@ -336,13 +342,9 @@ pub(super) fn openldap() -> Plugin {
             Delete("library/team"),
             List("static-role", vec!["person"]),
         ],
-        kept: vec![
-            "config",
-            "static-role/person",
-            "static-cred/person",
-            "role/made",
-            "library/team",
-        ],
+        // Not the password's own read: it counts the seconds to the next rotation.
+        kept: vec!["config", "static-role/person", "role/made", "library/team"],
+        restored: vec!["/static-role/person"],
         load: "static-cred/person",
     }
 }

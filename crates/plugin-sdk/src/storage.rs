@@ -107,12 +107,15 @@ impl Storage {
     ///
     /// ```
     /// # use linchpin_plugin_sdk::{Storage, engine::{Context, Error}};
-    /// # async fn example(storage: &Storage, ctx: &Context) -> Result<u64, Error> {
+    /// # async fn example(storage: &Storage, ctx: &Context, name: &str) -> Result<u64, Error> {
+    /// let key = format!("counters/{name}");
     /// storage
     ///     .transact(ctx, |mut tx| {
+    ///         // For this run; there may be another one.
+    ///         let key = key.clone();
     ///         Box::pin(async move {
-    ///             let next = tx.get::<u64>("counter").await?.unwrap_or_default() + 1;
-    ///             tx.put("counter", &next).await?;
+    ///             let next = tx.get::<u64>(&key).await?.unwrap_or_default() + 1;
+    ///             tx.put(&key, &next).await?;
     ///             Ok(next)
     ///         })
     ///     })

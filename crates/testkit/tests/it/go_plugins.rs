@@ -57,6 +57,11 @@ fn long_openldap() {
     upgrade_if_asked(Product::Linchpin, &plugins::openldap());
 }
 
+#[test]
+fn long_openbao_sdk() {
+    upgrade_if_asked(Product::Linchpin, &plugins::openbao());
+}
+
 /// Once more with a server whose store can be read: an upgrade and a roll-back do not touch what the plugin has stored.
 mod inspected {
     use super::*;
@@ -84,6 +89,11 @@ mod inspected {
     #[test]
     fn long_openldap() {
         upgrade_if_asked(Product::Mutant, &plugins::openldap());
+    }
+
+    #[test]
+    fn long_openbao_sdk() {
+        upgrade_if_asked(Product::Mutant, &plugins::openbao());
     }
 }
 

@@ -4,7 +4,7 @@ use linchpin_testkit::Fixture;
 use linchpin_testkit::client::Method;
 use serde_json::{Value, json};
 
-use super::step::Step::{self, Delete, Fails, Gone, List, Login, Read, Seen, Write};
+use super::step::Step::{self, Delete, Fails, Gone, List, Login, Read, Refuses, Seen, Write};
 
 /// One version of a plugin.
 pub(super) struct Release {
@@ -346,5 +346,62 @@ pub(super) fn openldap() -> Plugin {
         kept: vec!["config", "static-role/person", "role/made", "library/team"],
         restored: vec!["/static-role/person"],
         load: "static-cred/person",
+    }
+}
+
+/// Accounts, kept with OpenBao's SDK: several keys change in one transaction or none does, and lists come in pages.
+pub(super) fn openbao() -> Plugin {
+    let moves =
+        |from: &str, to: &str, amount: i32| json!({"from": from, "to": to, "amount": amount});
+    let fails = json!({"from": "a", "to": "b", "amount": 5, "fail": true});
+    Plugin {
+        name: "go-openbao",
+        old: release("openbao-old", "v1.0.0", true),
+        new: release("openbao-new", "v1.1.0", true),
+        proxy: false,
+        first: vec![
+            Write("account/a", json!({"amount": 100})),
+            Write("account/b", json!({"amount": 10})),
+            Write("account/c", json!({"amount": 7})),
+            List("account", vec!["a", "b", "c"]),
+            List("account?after=a&limit=1", vec!["b"]),
+            List("account?after=b", vec!["c"]),
+            Write("transfer", moves("a", "b", 30)),
+            Read("account/a", vec![("/amount", json!(70))]),
+            Read("account/b", vec![("/amount", json!(40))]),
+            // Both were written, and then it failed.
+            Refuses("transfer", fails.clone(), "failed as told"),
+            Read("account/a", vec![("/amount", json!(70))]),
+            Read("account/b", vec![("/amount", json!(40))]),
+            Refuses("transfer", moves("a", "nobody", 5), "there is no account"),
+            Read("account/a", vec![("/amount", json!(70))]),
+            Read(
+                "total",
+                vec![
+                    ("/amount", json!(117)),
+                    ("/accounts", json!(3)),
+                    ("/writable", json!(false)),
+                ],
+            ),
+        ],
+        second: vec![
+            Write("transfer", moves("b", "a", 20)),
+            Refuses("transfer", fails, "failed as told"),
+            Read("account/a", vec![("/amount", json!(90))]),
+            Read("account/b", vec![("/amount", json!(20))]),
+            Write("account/d", json!({"amount": 1})),
+            List("account?limit=2", vec!["a", "b"]),
+            List("account?after=c&limit=5", vec!["d"]),
+            Delete("account/d"),
+        ],
+        third: vec![
+            Read("account/a", vec![("/amount", json!(90))]),
+            Write("transfer", moves("a", "c", 90)),
+            Read("account/c", vec![("/amount", json!(97))]),
+            List("account", vec!["a", "b", "c"]),
+        ],
+        kept: vec!["account/c", "total"],
+        restored: vec![],
+        load: "total",
     }
 }

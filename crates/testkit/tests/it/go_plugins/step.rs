@@ -22,6 +22,8 @@ pub(super) enum Step {
     Gone(&'static str),
     /// This call is answered with an error that has this text.
     Fails(Method, &'static str, &'static str),
+    /// Writing this body is answered with an error that has this text.
+    Refuses(&'static str, Value, &'static str),
     /// The fake has received a request whose line begins so.
     Seen(&'static str),
     /// With the `dn` and `password` that a read returns one can log in to the LDAP server.
@@ -55,6 +57,12 @@ impl Step {
                 let request = Request::new(method.clone(), &at(path));
                 let reply = t.send(request).await.error_has(text);
                 assert!(reply.status() >= 400, "an error with {}", reply.status());
+            }
+            Self::Refuses(path, body, text) => {
+                t.post(&at(path), body.clone())
+                    .await
+                    .is(400)
+                    .error_has(text);
             }
             Self::Seen(begin) => {
                 let fake = &world.fake;

@@ -122,9 +122,7 @@ impl System {
         let core = self.core()?;
         if call.fields.bool("reload") {
             let name = call.fields.text("name");
-            let report = core
-                .unpin_and_reload(ctx, plugin_type(call)?, name)
-                .await?;
+            let report = core.unpin_and_reload(ctx, plugin_type(call)?, name).await?;
             return rendered(report, false);
         }
         core.unpin(ctx, plugin_type(call)?, call.fields.text("name"))

@@ -48,7 +48,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("http", &["core", "engine", "crypto"]),
     ("ui", &["core", "engine", "crypto"]),
-    ("cli", &["client", "crypto", "barrier", "storage", "formats"]),
+    (
+        "cli",
+        &["client", "crypto", "barrier", "storage", "formats"],
+    ),
     ("testkit", &["client"]),
 ];
 

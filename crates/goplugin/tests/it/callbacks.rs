@@ -207,7 +207,8 @@ async fn a_callback_that_hangs_ends_with_its_instance_and_holds_nothing_up() {
 
 /// The limit of the storage is 32 MiB a value; what is larger than that and its key never becomes a message.
 #[tokio::test]
-async fn h35_a_value_of_the_limit_is_stored_and_a_larger_one_refused_on_a_connection_that_goes_on() {
+async fn h35_a_value_of_the_limit_is_stored_and_a_larger_one_refused_on_a_connection_that_goes_on()
+{
     let pair = Pair::new(|engine, ctx, request| async move {
         let (storage, key) = (&engine.storage, "k".repeat(2_600));
         let size = |mebibytes: usize| StorageEntry {

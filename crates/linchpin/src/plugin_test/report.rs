@@ -189,7 +189,7 @@ impl Report {
         if failed > 0 {
             return format!("{failed} of {total} checks failed.");
         }
-        let name = self.file.rsplit('/').next().unwrap_or_default();
+        let file = self.file.rsplit('/').next().unwrap_or_default();
         let version = match self.version.as_deref() {
             None | Some("") => String::new(),
             Some(version) => format!(" -version={version}"),
@@ -205,10 +205,24 @@ impl Report {
         };
         format!(
             "{result} Copy it into the plugin directory, then:\n    \
-             linchpin plugin register -sha256={}{version}{overlap} {} {name}",
+             linchpin plugin register -sha256={} -command={file}{version}{overlap} {} {}",
             self.sha256,
             self.r#type.unwrap_or("secret"),
+            without_version(file),
         )
+    }
+}
+
+/// The name of a plugin whose file is named after its version too: `kv-v1.2.0` → `kv`.
+fn without_version(file: &str) -> &str {
+    let is_version = |end: &str| {
+        let digits = end.strip_prefix('v').unwrap_or(end);
+        digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+    };
+    match file.rsplit_once('-') {
+        Some((name, end)) if !name.is_empty() && is_version(end) => name,
+        _ => file,
     }
 }
 
@@ -229,7 +243,7 @@ mod tests {
     #[test]
     fn a_report_reads_as_a_person_would_write_it() {
         let mut report = Report {
-            file: "/p/tp".into(),
+            file: "/p/tp-v1.0.0".into(),
             size_bytes: 3 << 19,
             sha256: "ab".into(),
             r#type: Some("secret"),
@@ -242,7 +256,9 @@ mod tests {
         let all_good = report.text(false);
         assert!(all_good.contains("ok      starts (12 ms)\n"), "{all_good}");
         assert!(
-            all_good.ends_with("linchpin plugin register -sha256=ab -version=v1.0.0 secret tp\n"),
+            all_good.ends_with(
+                "linchpin plugin register -sha256=ab -command=tp-v1.0.0 -version=v1.0.0 secret tp\n"
+            ),
             "{all_good}"
         );
         assert!(!all_good.contains("boom"));

@@ -90,11 +90,7 @@ const UP: &[Fault] = &[
     fault("init-waits", "FAULT_INIT_WAIT_MS=1000", Effect::Serves),
     fault("cleanup-hangs", switch::CLEANUP_HANGS, Effect::Serves),
     fault("cleanup-exits", "FAULT_CLEANUP=exit", Effect::Serves),
-    fault(
-        "ignores-shutdown",
-        switch::IGNORES_SHUTDOWN,
-        Effect::Serves,
-    ),
+    fault("ignores-shutdown", switch::IGNORES_SHUTDOWN, Effect::Serves),
     fault("stderr-lines", "FAULT_STDERR=20000", Effect::Serves),
     fault("stderr-line", "FAULT_STDERR_LINE=4000000", Effect::Serves),
     fault("background", switch::WRITES_IN_BACKGROUND, Effect::Serves),
@@ -168,9 +164,7 @@ async fn matrix(product: Product, faults: &[Fault]) {
     // Every cell has unmounted what it mounted.
     assert!(wrongs.is_empty(), "{} wrong: {wrongs:#?}", wrongs.len());
     assert!(watched.rounds > 10, "only {} rounds", watched.rounds);
-    before
-        .expect_back(t.server(), RELEASED)
-        .await;
+    before.expect_back(t.server(), RELEASED).await;
     let t = Arc::into_inner(t).expect("every cell is over");
     shutdown(t, faults, port).await;
 }

@@ -250,7 +250,7 @@ async fn a_failed_reload_names_the_mount_and_the_reason(product: Product) {
 
 async fn better_18_mounts_of_a_reload_may_be_a_list_with_commas(product: Product) {
     let t = with_two_versions(product, &["a", "b"], Settings::default()).await;
-    let old = (t.info("a").await.instance, t.info("b").await.instance);
+    let old = (t.info("a").await.pid, t.info("b").await.pid);
     let reloaded = linchpin(&t, "plugin reload -mounts=a,b -detailed");
     assert_eq!(reloaded.code, 0, "{reloaded:?}");
     let first = reloaded.out.lines().next();
@@ -260,8 +260,8 @@ async fn better_18_mounts_of_a_reload_may_be_a_list_with_commas(product: Product
         .lines()
         .filter(|line| line.contains(" reloaded "));
     assert_eq!(rows.count(), 2, "{reloaded:?}");
-    let new = (t.info("a").await.instance, t.info("b").await.instance);
-    assert!(old.0 != new.0 || old.1 != new.1, "{old:?} {new:?}");
+    let new = (t.info("a").await.pid, t.info("b").await.pid);
+    assert!(old.0 != new.0 && old.1 != new.1, "{old:?} {new:?}");
 }
 
 fn upgrade(t: &Target, version: &str, command: &str) -> String {

@@ -45,19 +45,12 @@ impl Core {
     /// or its successor cannot run beside another; else this one alone. In an order that is the same
     /// for every caller, so that none waits for another's lock in a circle.
     pub(super) fn moves_with(&self, mount: &Arc<Mount>) -> Vec<Arc<Mount>> {
-        let old = mount.gate().instance();
-        let (Some(generation), Some(_)) = (old.running().generation, old.captured()) else {
-            return vec![Arc::clone(mount)];
-        };
-        let successor_overlaps = match self.source_of(&mount.record()) {
-            Ok(PluginSource::External(entry)) => entry.overlap,
-            _ => true,
-        };
-        if old.overlaps() && successor_overlaps {
+        let generation = mount.gate().instance().running().generation;
+        if generation.is_none() || !self.stops_first(mount) {
             return vec![Arc::clone(mount)];
         }
         let mut all = self.node.load().mounts();
-        all.retain(|other| other.gate().instance().running().generation == Some(generation));
+        all.retain(|other| other.gate().instance().running().generation == generation);
         all.sort_by_key(|mount| Arc::as_ptr(mount) as usize);
         all
     }

@@ -2,7 +2,7 @@
 //! seen of it all.
 
 use crate::plugins::kill;
-use crate::scratch::{eventually, is_gone, runs};
+use crate::scratch::{PATIENCE, eventually, is_gone, runs};
 use crate::world::{World, launcher, settings};
 use linchpin_engine::{Fleet, InstanceState, Joining};
 use linchpin_model::{PluginEntry, PluginType};
@@ -87,11 +87,19 @@ async fn what_a_killed_server_has_left_is_cleared_at_the_next_start() {
     let world = World::new(|s| {
         let abandoned = s.socket_directory.join("lp-abandoned");
         std::fs::create_dir_all(abandoned.join("exe")).unwrap();
-        let child = Command::new("sleep")
-            .arg("1000")
+        let child = Command::new("tail")
+            .args(["-f", "/dev/null"])
             .env("PLUGIN_UNIX_SOCKET_DIR", &abandoned)
-            .spawn();
-        left = Some(child.unwrap());
+            .spawn()
+            .unwrap();
+        // The spawn returns within exec, a moment before the kernel shows the environment.
+        let environment = format!("/proc/{}/environ", child.id());
+        let end = Instant::now() + PATIENCE;
+        while std::fs::read(&environment).unwrap().is_empty() {
+            assert!(Instant::now() < end, "no environment to see");
+            std::thread::yield_now();
+        }
+        left = Some(child);
     });
     let mut child = left.unwrap();
     // As the child of this process it stays a zombie until it is waited for.

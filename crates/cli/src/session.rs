@@ -2,7 +2,6 @@
 //! form of Vault's own client, because people and scripts know it: method, URL, code, and the errors as a list.
 
 use std::cell::OnceCell;
-use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
@@ -176,7 +175,7 @@ impl Session {
                 .map_err(|error| CallError::Transport {
                     method: ask.method.clone(),
                     url: url.clone(),
-                    cause: chain(&error),
+                    cause: linchpin_model::chain(&error),
                 })?;
         self.read(ask, url, &reply)
     }
@@ -328,17 +327,6 @@ impl fmt::Display for Refusal {
             }
         }
     }
-}
-
-/// An error with everything that is below it.
-fn chain(error: &linchpin_client::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text += &format!(": {source}");
-        next = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

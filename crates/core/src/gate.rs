@@ -5,6 +5,10 @@
 //! While the gate is closed, requests of clients queue, bounded in number and time; background
 //! calls get [`Refused::Busy`] and come back (design §4, step 2).
 
+mod drain;
+
+pub(crate) use drain::{NotDrained, drain, split};
+
 use crate::instance::Instance;
 use linchpin_engine::Context;
 use parking_lot::Mutex;

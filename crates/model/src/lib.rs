@@ -3,6 +3,7 @@
 //! This crate is pure: no I/O, no clock, no async. Every other crate may depend on it, so it
 //! stays small, and nothing in it knows HTTP, a store, or a plugin process.
 
+mod chain;
 pub mod duration;
 pub mod envelope;
 mod error_kind;
@@ -14,6 +15,7 @@ mod request;
 mod response;
 mod version;
 
+pub use chain::chain;
 pub use error_kind::ErrorKind;
 pub use json::{JsonError, JsonObject};
 pub use operation::Operation;

@@ -16,7 +16,7 @@ use crate::deadline::within;
 use crate::spawner::{Child, Exit};
 use linchpin_engine::ProcessStatus;
 use linchpin_goplugin::host::Connection;
-use linchpin_model::PluginEntry;
+use linchpin_model::{PluginEntry, chain};
 use output::LastLines;
 use private::PrivateDirectory;
 use std::sync::Arc;
@@ -193,15 +193,4 @@ impl Process {
             },
         }
     }
-}
-
-/// An error with its causes, for texts that people read.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

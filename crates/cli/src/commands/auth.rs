@@ -1,11 +1,8 @@
 //! `auth list`, `enable`, `disable` and `tune`: the mount table of auth methods, as far as the server has them.
 
-use super::mounts::{self, ENABLING, Kind, SHARED, enabling, joined, tuning};
-use super::{Entry, FORMAT, HTTP, trimmed};
-use crate::call::Call;
-use crate::failure::Failure;
+use super::mounts::{self, ENABLING, Kind, SHARED, joined};
+use super::{Entry, FORMAT, HTTP};
 use crate::grammar::{Command, Flag};
-use crate::session::Ask;
 
 const OF_AUTH: [Flag; 1] = [Flag::value(
     "token-type",
@@ -29,7 +26,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
             )],
             groups: &[&FORMAT, &HTTP],
         },
-        run: list,
+        run: |call| mounts::list(call, Kind::Auth),
     },
     Entry {
         command: Command {
@@ -41,7 +38,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
             flags: &ENABLE,
             groups: &[&HTTP],
         },
-        run: enable,
+        run: |call| mounts::enable(call, Kind::Auth),
     },
     Entry {
         command: Command {
@@ -53,7 +50,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
             flags: &[],
             groups: &[&HTTP],
         },
-        run: disable,
+        run: |call| mounts::disable(call, Kind::Auth),
     },
     Entry {
         command: Command {
@@ -65,59 +62,6 @@ pub(crate) const ENTRIES: &[Entry] = &[
             flags: &TUNE,
             groups: &[&HTTP],
         },
-        run: tune,
+        run: |call| mounts::tune(call, Kind::Auth),
     },
 ];
-
-fn list(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let answer = call
-        .ask(&Ask::get("sys/auth"))
-        .map_err(|error| error.during("Error listing enabled authentications"))?;
-    call.warn(&answer.warnings());
-    mounts::list(call, Kind::Auth, answer.data())
-}
-
-fn enable(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let kind = call.typed.argument(0).trim().to_owned();
-    let name = match (kind.as_str(), call.typed.value("plugin-name")) {
-        ("plugin", Some(name)) => name.to_owned(),
-        ("plugin", None) => {
-            return Err(Failure::usage(
-                "Must specify -plugin-name when enabling a plugin",
-            ));
-        }
-        _ => kind,
-    };
-    let path = trimmed(call.typed.value("path").unwrap_or(&name)).to_owned();
-    let body = enabling(call, &name)?;
-    let answer = call
-        .ask(&Ask::post(&format!("sys/auth/{path}"), body))
-        .map_err(|error| error.during(format!("Error enabling {name} auth")))?;
-    call.warn(&answer.warnings());
-    let version = call.typed.value("plugin-version");
-    let version = version.map_or_else(String::new, |version| format!(" version {version}"));
-    call.say(format!(
-        "Success! Enabled {name} auth method{version} at: {path}/"
-    ))
-}
-
-fn disable(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let path = trimmed(call.typed.argument(0)).to_owned();
-    let answer = call
-        .ask(&Ask::delete(&format!("sys/auth/{path}")))
-        .map_err(|error| error.during(format!("Error disabling auth method at {path}/")))?;
-    call.warn(&answer.warnings());
-    call.say(format!(
-        "Success! Disabled the auth method (if it existed) at: {path}/"
-    ))
-}
-
-fn tune(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let path = trimmed(call.typed.argument(0)).to_owned();
-    let body = tuning(call)?;
-    let answer = call
-        .ask(&Ask::post(&format!("sys/mounts/auth/{path}/tune"), body))
-        .map_err(|error| error.during(format!("Error tuning auth method {path}/")))?;
-    call.warn(&answer.warnings());
-    call.say(format!("Success! Tuned the auth method at: {path}/"))
-}

@@ -1,7 +1,6 @@
 //! `secrets list`, `enable`, `disable`, `tune` and `move`: the mount table of secrets engines.
 
-use super::mounts::{self, ENABLING, Kind, SHARED, enabling, joined, tuning};
-use super::reload::{failed, results_table};
+use super::mounts::{self, ENABLING, Kind, SHARED, joined};
 use super::{Entry, FORMAT, HTTP, trimmed};
 use crate::call::Call;
 use crate::failure::Failure;
@@ -38,7 +37,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
             )],
             groups: &[&FORMAT, &HTTP],
         },
-        run: list,
+        run: |call| mounts::list(call, Kind::Secrets),
     },
     Entry {
         command: Command {
@@ -59,7 +58,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
             flags: &ENABLE,
             groups: &[&HTTP],
         },
-        run: enable,
+        run: |call| mounts::enable(call, Kind::Secrets),
     },
     Entry {
         command: Command {
@@ -71,7 +70,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
             flags: &[],
             groups: &[&HTTP],
         },
-        run: disable,
+        run: |call| mounts::disable(call, Kind::Secrets),
     },
     Entry {
         command: Command {
@@ -89,7 +88,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
             flags: &TUNE,
             groups: &[&HTTP],
         },
-        run: tune,
+        run: |call| mounts::tune(call, Kind::Secrets),
     },
     Entry {
         command: Command {
@@ -104,69 +103,6 @@ pub(crate) const ENTRIES: &[Entry] = &[
         run: move_,
     },
 ];
-
-fn list(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let answer = call
-        .ask(&Ask::get("sys/mounts"))
-        .map_err(|error| error.during("Error listing secrets engines"))?;
-    call.warn(&answer.warnings());
-    mounts::list(call, Kind::Secrets, answer.data())
-}
-
-fn enable(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let kind = call.typed.argument(0).trim().to_owned();
-    let name = match (kind.as_str(), call.typed.value("plugin-name")) {
-        ("plugin", Some(name)) => name.to_owned(),
-        ("plugin", None) => {
-            return Err(Failure::usage(
-                "Must specify -plugin-name when enabling a plugin",
-            ));
-        }
-        _ => kind,
-    };
-    let path = trimmed(call.typed.value("path").unwrap_or(&name)).to_owned();
-    let body = enabling(call, &name)?;
-    let answer = call
-        .ask(&Ask::post(&format!("sys/mounts/{path}"), body))
-        .map_err(|error| error.during("Error enabling"))?;
-    call.warn(&answer.warnings());
-    let version = call.typed.value("plugin-version");
-    let version = version.map_or_else(String::new, |version| format!(" version {version}"));
-    call.say(format!(
-        "Success! Enabled the {name} secrets engine{version} at: {path}/"
-    ))
-}
-
-fn disable(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let path = trimmed(call.typed.argument(0)).to_owned();
-    let answer = call
-        .ask(&Ask::delete(&format!("sys/mounts/{path}")))
-        .map_err(|error| error.during(format!("Error disabling secrets engine at {path}/")))?;
-    call.warn(&answer.warnings());
-    call.say(format!(
-        "Success! Disabled the secrets engine (if it existed) at: {path}/"
-    ))
-}
-
-fn tune(call: &mut Call<'_, '_>) -> Result<(), Failure> {
-    let path = trimmed(call.typed.argument(0)).to_owned();
-    let body = tuning(call)?;
-    let ask = Ask::post(&format!("sys/mounts/{path}/tune"), body);
-    let answer = match call.ask(&ask) {
-        Ok(answer) => answer,
-        Err(error) => {
-            let what = format!("Error tuning secrets engine {path}/");
-            return Err(failed(call, error, &what));
-        }
-    };
-    call.warn(&answer.warnings());
-    call.say(format!("Success! Tuned the secrets engine at: {path}/"))?;
-    let results = answer.data().get("results");
-    if call.typed.on("reload") && !results.elements().is_empty() {
-        call.note(results_table(results).print());
-    }
-    Ok(())
-}
 
 fn move_(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let from = trimmed(call.typed.argument(0)).to_owned();

@@ -2,17 +2,14 @@
 
 use super::{being_mounted, with_slash};
 use crate::Core;
+use crate::gate::{NotDrained, drain};
 use crate::mount::{Mount, full_path};
 use linchpin_engine::{Context, Error};
 use linchpin_formats::MountEntry;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// How many moves are remembered.
 const REMEMBERED: usize = 1_000;
-/// Between two attempts to find a moment without requests.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a move is going.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,21 +131,15 @@ impl Core {
             .reserve(target)
             .map_err(|other| Error::refused(format!("path already in use at {other:?}")))?;
         // Nobody is inside while the path changes: no request sees half of it.
-        let end = Instant::now() + self.settings.drain_timeout;
-        let closed = loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match mount.gate().close_and_drain(left).await {
-                Ok(closed) => break closed,
-                Err(still) if Instant::now() >= end => {
-                    return Err(Error::refused(format!(
-                        "{} requests still running",
-                        still.count
-                    )));
-                }
-                Err(_) => tokio::time::sleep(PAUSE).await,
+        let ctx = Context::internal(mount.leaving().child_token());
+        let limit = self.settings.drain_timeout;
+        let closed = drain(&ctx, &[mount.gate()], limit, still_there).await;
+        let closed = closed.map_err(|why| match why {
+            NotDrained::Running(still) => {
+                Error::refused(format!("{} requests still running", still.count))
             }
-            still_there()?;
-        };
+            NotDrained::GivenUp(error) => error,
+        })?;
         still_there()?;
         self.change_record(mount, Vec::new(), |record| {
             record.path.clone_from(&target.path);

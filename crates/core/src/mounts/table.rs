@@ -40,7 +40,7 @@ impl Core {
             .commit_changes(&[], changes)
             .await
             .map_err(|error| {
-                tracing::error!(mount = %path, error = %chain(&error), "the mount table cannot be stored");
+                tracing::error!(mount = %path, error = %linchpin_model::chain(&error), "the mount table cannot be stored");
                 Error::internal("cannot store the mount table").with_source(error)
             })
     }
@@ -79,18 +79,6 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Every table with the records that belong into it, in the order of their paths.

@@ -3,7 +3,7 @@
 
 use super::{MountResult, Outcome};
 use crate::Core;
-use crate::gate::{Closed, StillRunning};
+use crate::gate::{Closed, NotDrained, StillRunning, drain};
 use crate::instance::Instance;
 use crate::mount::{Mount, full_path};
 use crate::standup::full_changes;
@@ -17,8 +17,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Between two attempts to drain: those who waited at the gate get through.
-const PAUSE: Duration = Duration::from_millis(50);
 /// How long telling the old instance of changed keys may take.
 const TELL: Duration = Duration::from_secs(5);
 
@@ -266,28 +264,21 @@ impl Core {
         result: &mut MountResult,
     ) -> Result<Closed, Error> {
         let gate = switch.mount.gate();
-        let end = Instant::now() + self.settings.drain_timeout;
-        loop {
-            switch.go_on()?;
-            let left = end.saturating_duration_since(Instant::now());
-            let still = match gate.close_and_drain(left).await {
-                Ok(closed) => return Ok(closed),
-                Err(still) => still,
-            };
-            if Instant::now() >= end && still.count > 0 {
-                if !force {
-                    return Err(Error::refused(text(still)));
-                }
+        let limit = self.settings.drain_timeout;
+        match drain(&switch.ctx, &[gate], limit, || switch.go_on()).await {
+            // One gate was asked for.
+            Ok(closed) => closed.into_iter().next().ok_or_else(abandoned),
+            Err(NotDrained::GivenUp(error)) => Err(error),
+            Err(NotDrained::Running(_)) if force => {
                 let cancel = |still: StillRunning| {
                     result.cancelled = still.count;
                     switch.old.cancel_running();
                 };
-                return gate.close_and_cancel(cancel).await.map_err(|still| {
+                gate.close_and_cancel(cancel).await.map_err(|still| {
                     Error::refused(format!("{}, although cancelled", text(still)))
-                });
+                })
             }
-            let pause = tokio::time::sleep(PAUSE);
-            switch.ctx.race(pause).await.map_err(|_| abandoned())?;
+            Err(NotDrained::Running(still)) => Err(Error::refused(text(still))),
         }
     }
 

@@ -9,7 +9,7 @@
 use super::switch::{abandoned, before, text};
 use super::{MountResult, Outcome};
 use crate::Core;
-use crate::gate::{Closed, StillRunning};
+use crate::gate::{Closed, NotDrained, StillRunning, drain, split};
 use crate::instance::Instance;
 use crate::mount::Mount;
 use crate::mounts::set_running;
@@ -21,8 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Between two attempts to drain: those who waited at the gates get through.
-const PAUSE: Duration = Duration::from_millis(50);
 /// What the end of a process may take beyond the deadline of its Cleanups.
 const STOPPING: Duration = Duration::from_secs(10);
 
@@ -215,26 +213,20 @@ impl Core {
         force: bool,
         results: &mut [MountResult],
     ) -> Result<Vec<Closed>, Error> {
-        let end = Instant::now() + self.settings.drain_timeout;
-        loop {
-            if members.iter().any(|m| m.mount.is_leaving()) || ctx.cancel.is_cancelled() {
-                return Err(abandoned());
+        let gates: Vec<_> = members.iter().map(|m| m.mount.gate()).collect();
+        let go_on = || {
+            let leaving = members.iter().any(|m| m.mount.is_leaving());
+            if leaving || ctx.cancel.is_cancelled() {
+                Err(abandoned())
+            } else {
+                Ok(())
             }
-            let left = end.saturating_duration_since(Instant::now());
-            let attempts = members.iter().map(|m| m.mount.gate().close_and_drain(left));
-            let (closed, still) = split(join_all(attempts).await);
-            if still.count == 0 && closed.len() == members.len() {
-                return Ok(closed);
-            }
-            drop(closed); // open again, on what runs
-            if Instant::now() >= end && still.count > 0 {
-                if !force {
-                    return Err(Error::refused(text(still)));
-                }
-                return self.cancel_all(members, results).await;
-            }
-            let pause = tokio::time::sleep(PAUSE);
-            ctx.race(pause).await.map_err(|_| abandoned())?;
+        };
+        match drain(ctx, &gates, self.settings.drain_timeout, go_on).await {
+            Ok(closed) => Ok(closed),
+            Err(NotDrained::GivenUp(error)) => Err(error),
+            Err(NotDrained::Running(_)) if force => self.cancel_all(members, results).await,
+            Err(NotDrained::Running(still)) => Err(Error::refused(text(still))),
         }
     }
 
@@ -359,23 +351,4 @@ impl Core {
         closed.open_on(Arc::clone(&degraded));
         self.heal(member.mount, &degraded, member.old.captured().cloned());
     }
-}
-
-/// Those that are closed, and who is still inside the others.
-fn split(attempts: Vec<Result<Closed, StillRunning>>) -> (Vec<Closed>, StillRunning) {
-    let mut closed = Vec::new();
-    let mut all = StillRunning {
-        count: 0,
-        oldest: Duration::ZERO,
-    };
-    for attempt in attempts {
-        match attempt {
-            Ok(one) => closed.push(one),
-            Err(still) => {
-                all.count += still.count;
-                all.oldest = all.oldest.max(still.oldest);
-            }
-        }
-    }
-    (closed, all)
 }

@@ -2,7 +2,6 @@
 //! (plugin-protocol §5.8).
 
 use super::core::{Bond, Bound, Core};
-use crate::process::chain;
 use linchpin_engine::{BoxFuture, Context, Error};
 use linchpin_goplugin::host::{Error as WireError, Instance as Wire};
 use linchpin_model::ErrorKind;

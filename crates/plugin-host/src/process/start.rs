@@ -4,7 +4,7 @@
 //! what happened to it, and what to do about that.
 
 use super::output::{self, LastLines, Source};
-use super::{NAMING, PrivateDirectory, Process, chain};
+use super::{NAMING, PrivateDirectory, Process};
 use crate::artefact::Artefact;
 use crate::deadline::{START, within};
 use crate::diagnosis::Seen;

@@ -38,6 +38,10 @@ pub(crate) fn run(fix: bool) -> Result<()> {
         ])
         .status(),
     );
+    check(
+        "generated code",
+        Run::cargo(["test", "--quiet", "-p", "xtask", "--features", "generate"]).status(),
+    );
     let has_deny = Run::cargo(["deny", "--version"]).output().is_ok();
     if has_deny {
         // Advisories need a database from elsewhere; CI with one runs them.

@@ -7,11 +7,7 @@ mod build;
 mod check;
 mod fixtures;
 mod fuzz;
-#[cfg(any(test, feature = "generate"))]
-#[cfg_attr(
-    not(feature = "generate"),
-    expect(dead_code, reason = "without the feature only its tests are built")
-)]
+#[cfg(feature = "generate")]
 mod generate;
 mod process;
 mod say;

@@ -33,6 +33,10 @@ impl Run {
     pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut run = Self::new(cargo, arguments);
+        if crate::is_ci() {
+            // Nobody builds there a second time.
+            run.command.env("CARGO_INCREMENTAL", "0");
+        }
         // Cargo tells what it builds by these; inherited from `cargo run` they would name xtask.
         for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
             run.command.env_remove(name);

@@ -40,6 +40,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut test = Run::cargo(
         ["test", "--workspace"]
             .into_iter()
+            // The protobuf compiler takes a minute to build.
+            .chain(
+                long.then_some(["--features", "xtask/generate"])
+                    .into_iter()
+                    .flatten(),
+            )
             .chain(theirs.iter().map(String::as_str)),
     );
     for (name, value) in fixtures.variables() {

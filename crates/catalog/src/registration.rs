@@ -263,8 +263,8 @@ pub fn check_reported(entry: &PluginEntry, reported: &str) -> Result<(), Error> 
 }
 
 /// The checks that every new generation repeats, since storage may have been restored or edited
-/// (plugin-protocol §2.6). The command's file is the caller's to check; a runtime means something to
-/// container plugins only, which are refused where none can run.
+/// (plugin-protocol §2.6). The command's file is the caller's to check, its runtime
+/// [`Catalog::check_runtime`](crate::Catalog::check_runtime)'s.
 ///
 /// # Errors
 /// The first that applies.

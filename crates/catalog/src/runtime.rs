@@ -2,6 +2,7 @@
 //! (plugin-lifecycle §6). There is one type of them, `container`.
 
 use crate::{Catalog, Error};
+use linchpin_model::PluginEntry;
 use std::collections::BTreeSet;
 
 /// A registered runtime, with its values as they were sent.
@@ -41,6 +42,20 @@ impl Runtime {
 }
 
 impl Catalog {
+    /// Whether the runtime that an entry names is there: at its registration, and again at each new
+    /// generation, since storage may have been restored or edited (plugin-protocol §2.6).
+    ///
+    /// # Errors
+    /// [`Error::UnknownRuntime`].
+    pub fn check_runtime(&self, entry: &PluginEntry) -> Result<(), Error> {
+        if entry.runtime.is_empty() || self.runtime(&entry.runtime).is_some() {
+            return Ok(());
+        }
+        Err(Error::UnknownRuntime {
+            runtime: entry.runtime.clone(),
+        })
+    }
+
     /// Whether a runtime may be removed.
     ///
     /// # Errors

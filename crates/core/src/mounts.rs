@@ -86,6 +86,12 @@ pub struct Tuning {
     pub passthrough_request_headers: Option<Vec<String>>,
     /// Response headers that the engine may set.
     pub allowed_response_headers: Option<Vec<String>>,
+    /// Managed keys that the engine may use; only kept.
+    pub allowed_managed_keys: Option<Vec<String>>,
+    /// Auth methods that the engine may hand logins to; only kept.
+    pub delegated_auth_accessors: Option<Vec<String>>,
+    /// The key of the engine's identity tokens; only kept.
+    pub identity_token_key: Option<String>,
     /// Merged into the options; an empty value removes its key.
     pub options: Option<BTreeMap<String, String>>,
     /// The stored version, as written; present and empty is refused.

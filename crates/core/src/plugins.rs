@@ -98,7 +98,7 @@ impl Plugins {
         Err(error.into())
     }
 
-    fn publish(&self, next: Catalog) {
+    pub(crate) fn publish(&self, next: Catalog) {
         self.catalog.store(Arc::new(next));
     }
 }

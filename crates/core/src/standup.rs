@@ -27,7 +27,11 @@ impl Core {
             .map_err(crate::refused)?;
         Ok(match found {
             Resolved::Builtin(builtin) => PluginSource::Builtin(builtin.name.clone()),
-            Resolved::External(entry) => PluginSource::External(Arc::clone(entry)),
+            Resolved::External(entry) => {
+                // The rest of what registration checks is the plugin host's to check again.
+                catalog.check_runtime(entry).map_err(crate::refused)?;
+                PluginSource::External(Arc::clone(entry))
+            }
         })
     }
 

@@ -121,6 +121,12 @@ pub struct MountConfig {
     pub passthrough_request_headers: Vec<String>,
     /// Response headers that the backend may set.
     pub allowed_response_headers: Vec<String>,
+    /// Vault's: managed keys that the engine may use. Kept for other products.
+    pub allowed_managed_keys: Vec<String>,
+    /// Vault's: auth methods that the engine may hand a request's login to. Kept for other products.
+    pub delegated_auth_accessors: Vec<String>,
+    /// Vault's: the key that signs the identity tokens of the engine. Kept for other products.
+    pub identity_token_key: String,
     /// The number of a token type (storage-format §5.2).
     pub token_type: u64,
     /// When logins are locked.
@@ -144,6 +150,9 @@ impl Record for MountConfig {
             listing_visibility: fields.take_or_default("listing_visibility")?,
             passthrough_request_headers: fields.take_or_default("passthrough_request_headers")?,
             allowed_response_headers: fields.take_or_default("allowed_response_headers")?,
+            allowed_managed_keys: fields.take_or_default("allowed_managed_keys")?,
+            delegated_auth_accessors: fields.take_or_default("delegated_auth_accessors")?,
+            identity_token_key: fields.take_or_default("identity_token_key")?,
             token_type: fields.take_or_default("token_type")?,
             user_lockout_config: fields.take_record("user_lockout_config")?,
             plugin_name: fields.take_or_default("plugin_name")?,
@@ -169,6 +178,9 @@ impl Record for MountConfig {
             &self.passthrough_request_headers,
         );
         object.field_if_set("allowed_response_headers", &self.allowed_response_headers);
+        object.field_if_set("allowed_managed_keys", &self.allowed_managed_keys);
+        object.field_if_set("delegated_auth_accessors", &self.delegated_auth_accessors);
+        object.field_if_set("identity_token_key", &self.identity_token_key);
         object.field_if_set("token_type", &self.token_type);
         if let Some(config) = &self.user_lockout_config {
             object.record("user_lockout_config", config);

@@ -279,8 +279,11 @@ impl Supervised {
         let mut missed = 0;
         let (mut answered, mut ticks) =
             (process.connection().calls_answered(), process.cpu_ticks());
+        let mut next = Instant::now() + interval;
         loop {
-            tokio::time::sleep(interval).await;
+            tokio::time::sleep_until(next).await;
+            // From one check to the next, so that one that is missed is not waited for twice.
+            next = Instant::now() + interval;
             let check = tokio::time::timeout(interval, process.connection().health()).await;
             if matches!(check, Ok(Ok(()))) {
                 self.repair(process).await;

@@ -58,6 +58,9 @@ pub(crate) fn tuning(fields: &Fields) -> Result<Tuning, Error> {
         audit_non_hmac_response_keys: list("audit_non_hmac_response_keys"),
         passthrough_request_headers: list("passthrough_request_headers"),
         allowed_response_headers: list("allowed_response_headers"),
+        allowed_managed_keys: list("allowed_managed_keys"),
+        delegated_auth_accessors: list("delegated_auth_accessors"),
+        identity_token_key: text("identity_token_key"),
         options: fields.pairs("options").cloned(),
         plugin_version: text("plugin_version"),
         token_type: text("token_type"),
@@ -100,6 +103,7 @@ impl Config {
         let token_type = given.text("token_type").map_err(wrong_shape)?;
         for (name, text) in [
             ("listing_visibility", &mut stored.listing_visibility),
+            ("identity_token_key", &mut stored.identity_token_key),
             ("plugin_version", &mut config.plugin_version),
             ("plugin_name", &mut config.plugin_name),
         ] {
@@ -121,6 +125,11 @@ impl Config {
             (
                 "allowed_response_headers",
                 &mut stored.allowed_response_headers,
+            ),
+            ("allowed_managed_keys", &mut stored.allowed_managed_keys),
+            (
+                "delegated_auth_accessors",
+                &mut stored.delegated_auth_accessors,
             ),
         ] {
             *list = given.list(name).map_err(wrong_shape)?;

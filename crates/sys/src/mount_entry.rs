@@ -33,13 +33,19 @@ pub(crate) struct Entry<'m> {
 #[derive(Serialize)]
 struct Config<'m> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    allowed_managed_keys: &'m [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     allowed_response_headers: &'m [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     audit_non_hmac_request_keys: &'m [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     audit_non_hmac_response_keys: &'m [String],
     default_lease_ttl: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    delegated_auth_accessors: &'m [String],
     force_no_cache: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    identity_token_key: &'m str,
     #[serde(skip_serializing_if = "str::is_empty")]
     listing_visibility: &'m str,
     max_lease_ttl: u64,
@@ -118,11 +124,14 @@ impl<'m> Config<'m> {
     fn of(mount: &'m MountStatus, default_lease_ttl: Duration, max_lease_ttl: Duration) -> Self {
         let config = &mount.record.config;
         Self {
+            allowed_managed_keys: &config.allowed_managed_keys,
             allowed_response_headers: &config.allowed_response_headers,
             audit_non_hmac_request_keys: &config.audit_non_hmac_request_keys,
             audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
             default_lease_ttl: default_lease_ttl.as_secs(),
+            delegated_auth_accessors: &config.delegated_auth_accessors,
             force_no_cache: config.force_no_cache,
+            identity_token_key: &config.identity_token_key,
             listing_visibility: &config.listing_visibility,
             max_lease_ttl: max_lease_ttl.as_secs(),
             passthrough_request_headers: &config.passthrough_request_headers,

@@ -51,7 +51,8 @@ pub(crate) fn mount_row(pattern: &str, synopsis: &'static str) -> PathSpec<Syste
             "`config` takes `default_lease_ttl`, `max_lease_ttl`, `force_no_cache`, \
              `listing_visibility`, `plugin_version`, `audit_non_hmac_request_keys`, \
              `audit_non_hmac_response_keys`, `passthrough_request_headers`, \
-             `allowed_response_headers`, and for auth methods `token_type`.",
+             `allowed_response_headers`, and for auth methods `token_type`. `allowed_managed_keys`, \
+             `delegated_auth_accessors` and `identity_token_key` are kept and not acted on.",
         )
         .field("path", FieldType::String, "Where the mount is.")
         .field(
@@ -140,6 +141,21 @@ pub(crate) fn tune_row(pattern: &str, synopsis: &'static str) -> PathSpec<System
             "allowed_response_headers",
             FieldType::CommaStrings,
             "Response headers that the engine may set.",
+        )
+        .field(
+            "allowed_managed_keys",
+            FieldType::CommaStrings,
+            "Managed keys that the engine may use; kept, as this server has none.",
+        )
+        .field(
+            "delegated_auth_accessors",
+            FieldType::CommaStrings,
+            "Auth methods that the engine may hand logins to; kept, not acted on.",
+        )
+        .field(
+            "identity_token_key",
+            FieldType::String,
+            "The key of the engine's identity tokens; kept, not acted on.",
         )
         .field(
             "options",

@@ -121,6 +121,12 @@ impl Tuning {
                 "allowed_response_headers",
                 self.allowed_response_headers.is_some(),
             ),
+            ("allowed_managed_keys", self.allowed_managed_keys.is_some()),
+            (
+                "delegated_auth_accessors",
+                self.delegated_auth_accessors.is_some(),
+            ),
+            ("identity_token_key", self.identity_token_key.is_some()),
             ("options", self.options.is_some()),
             ("plugin_version", self.plugin_version.is_some()),
             ("token_type", self.token_type.is_some()),
@@ -165,10 +171,21 @@ fn changed(
             &tuning.allowed_response_headers,
             &mut config.allowed_response_headers,
         ),
+        (
+            &tuning.allowed_managed_keys,
+            &mut config.allowed_managed_keys,
+        ),
+        (
+            &tuning.delegated_auth_accessors,
+            &mut config.delegated_auth_accessors,
+        ),
     ] {
         if let Some(given) = given {
             kept.clone_from(given);
         }
+    }
+    if let Some(key) = &tuning.identity_token_key {
+        config.identity_token_key.clone_from(key);
     }
     if let Some(word) = &tuning.token_type {
         if plugin_type(&record) != PluginType::Auth {

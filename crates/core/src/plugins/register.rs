@@ -153,10 +153,7 @@ impl Plugins {
         }
 
         // It may have gone since the registration was checked.
-        if !entry.runtime.is_empty() && catalog.runtime(&entry.runtime).is_none() {
-            let runtime = entry.runtime;
-            return Err(refused(linchpin_catalog::Error::UnknownRuntime { runtime }));
-        }
+        catalog.check_runtime(&entry).map_err(refused)?;
 
         let before = catalog.entry(&id).map(AsRef::as_ref);
         if let Some(before) = before.filter(|_| self.settings.immutable_versions) {

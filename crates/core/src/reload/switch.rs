@@ -274,9 +274,9 @@ impl Core {
                     result.cancelled = still.count;
                     switch.old.cancel_running();
                 };
-                gate.close_and_cancel(cancel).await.map_err(|still| {
-                    Error::refused(format!("{}, although cancelled", text(still)))
-                })
+                gate.close_and_cancel(cancel)
+                    .await
+                    .map_err(|still| Error::refused(format!("{}, although cancelled", text(still))))
             }
             Err(NotDrained::Running(still)) => Err(Error::refused(text(still))),
         }

@@ -233,6 +233,64 @@ async fn a_failed_initialize_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn h60_an_entry_whose_runtime_is_unknown_starts_no_generation() {
+    let bench = Bench::new().await;
+    let runtime = linchpin_catalog::Runtime {
+        name: "sandbox".into(),
+        ..Default::default()
+    };
+    let registered = bench.core.register_runtime(&ctx(), runtime).await;
+    registered.unwrap();
+    let registration = linchpin_catalog::Registration {
+        plugin_type: Some(PluginType::Secret),
+        name: "tp".into(),
+        sha256: "11".repeat(32),
+        command: "tp".into(),
+        runtime: "sandbox".into(),
+        ..Default::default()
+    };
+    bench.core.register(&ctx(), registration).await.unwrap();
+    let mount = |path: &str| NewMount {
+        path: path.into(),
+        mount_type: "tp".into(),
+        ..NewMount::default()
+    };
+    bench.core.enable(&ctx(), mount("tp")).await.unwrap();
+    let made = bench.made.load(Ordering::SeqCst);
+
+    // As a storage that was edited would be read.
+    let catalog = bench.core.plugins.catalog().without_runtime("sandbox");
+    bench.core.plugins.publish(catalog);
+    let text = "specified plugin runtime \"sandbox\", but failed to retrieve config: plugin runtime \
+                not found";
+    let call = Reload {
+        selector: Selector::Plugin {
+            plugin_type: Some(PluginType::Secret),
+            name: "tp".into(),
+        },
+        force: false,
+        global: false,
+    };
+    let report = bench.core.reload(&ctx(), call).await;
+    let [result] = report.results.as_slice() else {
+        panic!("{report:?}");
+    };
+    assert_eq!(result.outcome, Outcome::Failed);
+    assert!(
+        result.error.as_deref().unwrap().contains(text),
+        "{result:?}"
+    );
+    let refused = bench.core.enable(&ctx(), mount("other")).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.to_string().contains(text), "{refused}");
+    assert_eq!(
+        bench.made.load(Ordering::SeqCst),
+        made,
+        "nothing was started"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_setup_that_became_stale_is_repeated_behind_the_closed_gate() {
     let bench = Bench::new().await;
     let core = Arc::clone(&bench.core);

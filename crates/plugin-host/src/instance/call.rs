@@ -73,7 +73,7 @@ impl Core {
                 continue;
             }
             let how = exit.map_or_else(
-                || chain(&error),
+                || linchpin_model::chain(&error),
                 |exit| format!("plugin process ended: {exit}"),
             );
             return Err(Error::new(

@@ -75,7 +75,9 @@ impl Process {
             };
             match Connection::open(open).await {
                 Ok(connection) => Ok((contained, connection)),
-                Err(error) => Err(starting.not_connected(&chain(&error), &contained).await),
+                Err(error) => Err(starting
+                    .not_connected(&linchpin_model::chain(&error), &contained)
+                    .await),
             }
         };
         let outcome = match tokio::time::timeout(limit, steps).await {

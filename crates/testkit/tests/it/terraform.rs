@@ -20,7 +20,7 @@ cases! {
         everything_else,
         the_version_opens_every_gate_and_is_no_enterprise,
         what_is_not_served_yet_is_known,
-        fields_that_are_not_kept_are_known,
+        what_only_vault_acts_on_comes_back,
         two_versions_are_registered_at_the_same_moment,
         ten_mounts_are_made_and_removed_at_the_same_moment;
 }
@@ -49,8 +49,13 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("PUT", "transit/cache-config", "the engine transit (§8)"),
 ];
 
-/// Fields of a mount's `config` that the provider sends when its user sets them, and that do not come back yet.
-const NOT_KEPT: &[&str] = &["allowed_managed_keys", "delegated_auth_accessors"];
+/// Fields of a mount's `config` that the provider sends when its user sets them (§6) and reads back. Nothing here acts on them, nor does
+/// OpenBao keep them.
+const KEPT: &[(&str, &str)] = &[
+    ("allowed_managed_keys", r#"["x","y"]"#),
+    ("delegated_auth_accessors", r#"["auth_a"]"#),
+    ("identity_token_key", r#""k""#),
+];
 
 /// Plays one file on a server of its own.
 async fn recorded(product: Product, file: &str) {
@@ -142,20 +147,26 @@ async fn what_is_not_served_yet_is_known(product: Product) {
 }
 
 /// A field that comes back belongs into `6-mount.txt`.
-async fn fields_that_are_not_kept_are_known(product: Product) {
+async fn what_only_vault_acts_on_comes_back(product: Product) {
     let t = Target::start(product).await;
-    let config = NOT_KEPT
-        .iter()
-        .map(|field| ((*field).to_owned(), json!(["x"])));
-    let config = Value::Object(config.collect());
+    let value = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    let config = Value::Object(
+        KEPT.iter()
+            .map(|(field, text)| ((*field).to_owned(), value(text)))
+            .collect(),
+    );
     t.mount("m", "kv", json!({"config": config})).await.ok();
     let read = t.get("sys/mounts/m").await.is(200);
-    for field in NOT_KEPT {
-        assert_eq!(
-            read.at(&format!("/data/config/{field}")),
-            Value::Null,
-            "{field} comes back"
-        );
+    for (field, text) in KEPT {
+        read.has(&format!("/data/config/{field}"), value(text));
+    }
+    // Emptied fields are gone, others are as they were.
+    let empty = json!({"allowed_managed_keys": [], "identity_token_key": ""});
+    t.post("sys/mounts/m/tune", empty).await.ok();
+    let read = t.get("sys/mounts/m/tune").await.is(200);
+    read.has("/data/delegated_auth_accessors", json!(["auth_a"]));
+    for field in ["allowed_managed_keys", "identity_token_key"] {
+        assert_eq!(read.at(&format!("/data/{field}")), Value::Null, "{field}");
     }
 }
 

@@ -1,10 +1,10 @@
 //! One command as it runs: what was typed, the server, and where to print.
 
 use std::cell::OnceCell;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal as _, Read, Write};
 use std::time::Duration;
 
-use linchpin_client::{DEFAULT_TIMEOUT, Endpoint, HeaderName, HeaderValue};
+use linchpin_client::{DEFAULT_TIMEOUT, Endpoint, HeaderName, HeaderValue, TlsSettings};
 
 use crate::environment;
 use crate::failure::Failure;
@@ -12,9 +12,10 @@ use crate::grammar::Typed;
 use crate::print::{Format, warnings};
 use crate::session::{Answer, Ask, CallError, Session};
 use crate::table::Table;
+use crate::tls::TlsFlags;
 use crate::tree::Tree;
 
-/// The address when nothing says another. Vault's has `https`, which this client cannot speak.
+/// The address when nothing says another. Vault's has `https`; ours is that of a development server.
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8200";
 /// How often a server that is not ready is asked again.
 const RETRIES: u32 = 2;
@@ -29,6 +30,8 @@ pub struct Io<'a> {
     pub input: &'a mut dyn Read,
     /// The environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Asks for a secret on the terminal, after this text and without showing what is typed; none where there is no terminal.
+    pub ask_hidden: &'a dyn Fn(&str) -> Option<io::Result<String>>,
     /// Whether standard output is a terminal: a single field then ends with a line end.
     pub out_is_terminal: bool,
     /// Whether standard error is a terminal, on which errors and warnings have a colour.
@@ -61,6 +64,30 @@ impl<'a, 'io> Call<'a, 'io> {
     /// Makes one call.
     pub(crate) fn ask(&self, ask: &Ask) -> Result<Answer, CallError> {
         self.session.send(ask)
+    }
+
+    /// Uses another token from now on.
+    pub(crate) fn act_as(&mut self, token: &str) {
+        self.session.token = Some(token.to_owned());
+    }
+
+    /// Stores a token for the commands that follow, and says so when they will not use it.
+    pub(crate) fn store_token(&mut self, token: &str) -> Result<(), Failure> {
+        environment::store_token(self.io.variable, token)?;
+        if let Some(name) = environment::name(self.io.variable, "TOKEN") {
+            self.note(format!(
+                "WARNING! The variable {name} is set and wins over the token that is now stored: unset it, or set it anew.\n"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Asks for a secret on the terminal; none where there is none, or nobody to ask.
+    pub(crate) fn ask_hidden(&self, prompt: &str) -> Option<io::Result<String>> {
+        if self.typed.on("non-interactive") {
+            return None;
+        }
+        (self.io.ask_hidden)(prompt)
     }
 
     /// The namespace that is asked; empty = the root.
@@ -153,6 +180,12 @@ impl<'a, 'io> Call<'a, 'io> {
     }
 }
 
+/// [`Io::ask_hidden`] of a process: asks on the terminal, where standard input is one.
+pub fn ask_hidden(prompt: &str) -> Option<io::Result<String>> {
+    let is_there = io::stdin().is_terminal();
+    is_there.then(|| rpassword::prompt_password(prompt))
+}
+
 /// Ctrl-C while it is watched.
 pub(crate) struct Interrupt(tokio::signal::unix::Signal);
 
@@ -236,14 +269,23 @@ fn session(typed: &Typed, look: &dyn Fn(&str) -> Option<String>) -> Result<Sessi
         .enable_all()
         .build()
         .map_err(|error| Failure::refused(format!("Error: cannot start: {error}")))?;
+    let prints_calls = typed.on("output-curl-string");
+    let tls = TlsFlags::said(typed, look)?;
+    let settings = if endpoint.is_tls() && !prints_calls {
+        tls.settings()?
+    } else {
+        TlsSettings::default()
+    };
     Ok(Session {
         endpoint,
+        tls,
+        settings,
         token: environment::token(look)?,
         namespace,
         headers,
         limit,
         retries,
-        prints_calls: typed.on("output-curl-string"),
+        prints_calls,
         runtime,
         client: OnceCell::new(),
     })

@@ -3,6 +3,7 @@
 mod auth;
 mod catalog;
 mod data;
+mod login;
 mod mounts;
 mod pairs;
 mod pins;
@@ -29,8 +30,9 @@ pub(crate) struct Entry {
 
 /// Every command, in the order of the help.
 pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
-    let families: [&'static [Entry]; 10] = [
+    let families: [&'static [Entry]; 11] = [
         data::ENTRIES,
+        login::ENTRIES,
         status::ENTRIES,
         catalog::ENTRIES,
         pins::ENTRIES,
@@ -45,14 +47,13 @@ pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
 }
 
 /// Commands of Vault's client that this one does not have: whoever types one made no mistake.
-pub(crate) const ELSEWHERE: [&str; 23] = [
+pub(crate) const ELSEWHERE: [&str; 22] = [
     "agent",
     "audit",
     "debug",
     "events",
     "kv",
     "lease",
-    "login",
     "monitor",
     "namespace",
     "operator",
@@ -89,7 +90,7 @@ pub(crate) static HTTP: Group = Group {
         Flag::value(
             "address",
             "URL",
-            "Address of the server. The default is http://127.0.0.1:8200; https is not supported yet.",
+            "Address of the server: http://…, https://… or unix:///SOCKET. The default is http://127.0.0.1:8200.",
         )
         .or("ADDR"),
         Flag::value(
@@ -114,16 +115,42 @@ pub(crate) static HTTP: Group = Group {
             "output-curl-string",
             "Print the request as a command line of curl, and do not send it.",
         ),
-        Flag::value("ca-cert", "FILE", "For https, which is not supported yet.").or("CACERT"),
-        Flag::value("ca-path", "DIRECTORY", "For https, which is not supported yet.").or("CAPATH"),
-        Flag::value("client-cert", "FILE", "For https, which is not supported yet.")
-            .or("CLIENT_CERT"),
-        Flag::value("client-key", "FILE", "For https, which is not supported yet.")
-            .or("CLIENT_KEY"),
-        Flag::value("tls-server-name", "NAME", "For https, which is not supported yet.")
-            .or("TLS_SERVER_NAME"),
-        Flag::switch("tls-skip-verify", "For https, which is not supported yet."),
-        Flag::switch("non-interactive", "Accepted; nothing is ever asked for."),
+        Flag::value(
+            "ca-cert",
+            "FILE",
+            "PEM file of the authorities that may vouch for the server. It wins over -ca-path. The default is the system's.",
+        )
+        .or("CACERT"),
+        Flag::value(
+            "ca-path",
+            "DIRECTORY",
+            "Directory of such PEM files.",
+        )
+        .or("CAPATH"),
+        Flag::value(
+            "client-cert",
+            "FILE",
+            "PEM file of the certificate to show to the server. It needs -client-key.",
+        )
+        .or("CLIENT_CERT"),
+        Flag::value(
+            "client-key",
+            "FILE",
+            "PEM file of the key to -client-cert, not encrypted.",
+        )
+        .or("CLIENT_KEY"),
+        Flag::value(
+            "tls-server-name",
+            "NAME",
+            "The name that the server's certificate must have. The default is the host of the address.",
+        )
+        .or("TLS_SERVER_NAME"),
+        Flag::switch(
+            "tls-skip-verify",
+            "Do not check the server's certificate: whoever is in between can read everything.",
+        )
+        .or("SKIP_VERIFY"),
+        Flag::switch("non-interactive", "Never ask for anything on the terminal."),
     ],
 };
 

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`grammar`] | what can be typed, as tables, and the reader that serves every command |
 //! | `commands` | the commands, a module for each family; a command is a row and a function |
-//! | `session` | the server's address, who asks, and how refusals read |
+//! | `session`, `tls` | the server's address, whom to trust, who asks, and how refusals read |
 //! | `tree`, `table`, `yaml`, `print` | answers as they are printed |
 //! | [`help`], [`completion`] | texts and scripts made from the tables |
 //!
@@ -24,10 +24,11 @@ mod nearest;
 mod print;
 mod session;
 mod table;
+mod tls;
 mod tree;
 mod yaml;
 
-pub use call::Io;
+pub use call::{Io, ask_hidden};
 pub use nearest::nearest;
 
 use call::{Call, has_colour, write_out};

@@ -6,10 +6,12 @@ use std::fmt;
 use std::time::Duration;
 
 use linchpin_client::{
-    Client, Endpoint, HeaderName, HeaderValue, Method, Reply, Request, escape_path, escape_query,
+    Client, Endpoint, HeaderName, HeaderValue, Method, Reply, Request, TlsSettings, escape_path,
+    escape_query,
 };
 use tokio::runtime::Runtime;
 
+use crate::tls::TlsFlags;
 use crate::tree::Tree;
 
 /// How long a server may ask us to wait before it is asked again. Longer waits are the user's to decide on.
@@ -18,6 +20,9 @@ const LONGEST_WAIT: u64 = 10;
 /// What is known of the server and of who asks it.
 pub(crate) struct Session {
     pub(crate) endpoint: Endpoint,
+    pub(crate) tls: TlsFlags,
+    /// What the files of `tls` say; the default where the server speaks no TLS.
+    pub(crate) settings: TlsSettings,
     pub(crate) token: Option<String>,
     /// The namespace; empty = the root.
     pub(crate) namespace: String,
@@ -167,7 +172,7 @@ impl Session {
     pub(crate) fn send(&self, ask: &Ask) -> Result<Answer, CallError> {
         let url = format!("{}/v1/{}", self.endpoint, ask.target());
         if self.prints_calls {
-            return Err(CallError::Printed(self.curl(ask, &url)));
+            return Err(CallError::Printed(self.curl(ask)));
         }
         let reply =
             self.runtime
@@ -175,7 +180,7 @@ impl Session {
                 .map_err(|error| CallError::Transport {
                     method: ask.method.clone(),
                     url: url.clone(),
-                    cause: linchpin_model::chain(&error),
+                    cause: cause(&error),
                 })?;
         self.read(ask, url, &reply)
     }
@@ -184,7 +189,7 @@ impl Session {
         let client = match self.client.get() {
             Some(client) => client,
             None => {
-                let reached = Client::reach(&self.endpoint, self.limit).await?;
+                let reached = Client::reach(&self.endpoint, &self.settings, self.limit).await?;
                 self.client.get_or_init(|| reached)
             }
         };
@@ -251,9 +256,18 @@ impl Session {
     }
 
     /// The call as a line for `curl`. The token is named, never shown.
-    fn curl(&self, ask: &Ask, url: &str) -> String {
+    fn curl(&self, ask: &Ask) -> String {
         let quote = |text: &str| text.replace('\'', "'\"'\"'");
         let mut line = "curl".to_owned();
+        if let Some(socket) = self.endpoint.socket() {
+            line += &format!(" --unix-socket '{}'", quote(&socket.display().to_string()));
+        }
+        for (option, value) in self.tls.curl() {
+            line += &format!(" {option}");
+            if !value.is_empty() {
+                line += &format!(" '{}'", quote(value));
+            }
+        }
         if ask.method != Method::GET {
             line += &format!(" -X {}", ask.method);
         }
@@ -265,7 +279,7 @@ impl Session {
         if let Some(body) = &ask.body {
             line += &format!(" -d '{}'", quote(&body.compact()));
         }
-        line + &format!(" \"{url}\"")
+        line + &format!(" \"{}/v1/{}\"", self.endpoint.base(), ask.target())
     }
 }
 
@@ -326,6 +340,18 @@ impl fmt::Display for Refusal {
                 write!(f, "Code: {}. Errors:\n\n{}", self.status, errors.join("\n"))
             }
         }
+    }
+}
+
+/// Why no answer came, with what can be done about it where that is not plain.
+fn cause(error: &linchpin_client::Error) -> String {
+    let text = linchpin_model::chain(error);
+    match error {
+        linchpin_client::Error::Tls { .. } => format!(
+            "{text}\n(the server is checked against -ca-cert or -ca-path, else the authorities of the system, and by the name in the \
+             address or -tls-server-name)"
+        ),
+        _ => text,
     }
 }
 

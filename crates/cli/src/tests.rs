@@ -26,6 +26,7 @@ fn command(line: &str, input: &str, variables: &[(&str, &str)]) -> Ended {
         err: &mut err,
         input: &mut input,
         variable: &look,
+        ask_hidden: &|_| None,
         out_is_terminal: false,
         err_is_terminal: false,
     };
@@ -127,9 +128,20 @@ fn a_mistake_is_answered_with_what_to_type_and_exit_code_1() {
         ),
         ("secrets enable -options=d kv", "missing = in KV pair"),
         (
-            "read -address=https://127.0.0.1:8200 x",
-            "asks for TLS, which this client cannot speak yet",
+            "read -address=https://127.0.0.1:8200 -ca-cert=/nonexistent/ca x",
+            "Error reading /nonexistent/ca (-ca-cert or VAULT_CACERT): No such file",
         ),
+        (
+            "read -address=https://127.0.0.1:8200 -client-cert=x x",
+            "Error: -client-key is missing",
+        ),
+        ("read -address=unix://x y", "is not the address of a server"),
+        (
+            "login -method=userpass",
+            "is an auth method that this command does not have yet",
+        ),
+        ("login", "Error: there is no token"),
+        ("login a b", "Too many arguments"),
         ("read -address=ftp://x x", "begins with \"ftp\""),
         ("read -header=X-Vault-Token=y x", "belongs to the API"),
         ("plugin", "Usage: linchpin plugin <command>"),

@@ -1,66 +1,81 @@
-//! Where a server is, as people write it: `http://host:port`, perhaps with a path in front of the API.
+//! Where a server is, as people write it: `https://host:port`, perhaps with a path in front of the API, or `unix:///socket`.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The port that a server listens on unless it is told otherwise.
-const DEFAULT_PORT: u16 = 8200;
+/// The port that a server listens on, for an address that says neither scheme nor port.
+const SERVERS_PORT: u16 = 8200;
 
-/// A server's address as a URL. Only `http` can be spoken: see [`EndpointError::Https`].
+/// A server's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    host: String,
-    port: u16,
+    place: Place,
     prefix: Arc<str>,
+}
+
+/// What is connected to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A name or an address, and its port. IPv6 addresses are without their brackets.
+    Tcp { host: String, port: u16, tls: bool },
+    /// A Unix socket, on which HTTP is spoken without TLS.
+    Unix(PathBuf),
 }
 
 /// Why a text is not the address of a server that this client can speak to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// TLS is asked for.
+    /// A scheme that is none of those.
     #[error(
-        "{0:?} asks for TLS, which this client cannot speak yet: use an http:// address, or the command line of Vault \
-         or OpenBao"
+        "{address:?} begins with {scheme:?}; the address of a server is http://HOST:PORT, https://HOST:PORT or \
+         unix:///SOCKET"
     )]
-    Https(String),
-    /// A scheme that is not HTTP.
-    #[error("{address:?} begins with {scheme:?}; the address of a server is http://HOST:PORT")]
     Scheme {
         /// The whole text.
         address: String,
         /// What stands before the colon.
         scheme: String,
     },
-    /// No host, or a port that is none.
-    #[error("{0:?} is not the address of a server: http://HOST:PORT")]
+    /// No host or socket, or a port that is none.
+    #[error(
+        "{0:?} is not the address of a server: http://HOST:PORT, https://HOST:PORT or unix:///SOCKET"
+    )]
     Malformed(String),
 }
 
 impl Endpoint {
-    /// The host's name or address; an IPv6 address without its brackets.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// The Unix socket, if it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Unix(socket) => Some(socket),
+            Place::Tcp { .. } => None,
+        }
     }
 
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// Whether the server is expected to speak TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.place, Place::Tcp { tls: true, .. })
     }
 
-    /// What stands before `/v1/` in every path: empty, or beginning with `/` and not ending with it.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
+    /// What stands before `/v1/` in every URL. On a Unix socket the host is one in name only.
+    pub fn base(&self) -> String {
+        let scheme = if self.is_tls() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.prefix)
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Host and port as the header `Host` says them.
     pub(crate) fn authority(&self) -> String {
-        let (host, port) = (&self.host, self.port);
-        if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
+        match &self.place {
+            Place::Unix(_) => "localhost".to_owned(),
+            Place::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Place::Tcp { host, port, .. } => format!("{host}:{port}"),
         }
     }
 
@@ -74,53 +89,70 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         let malformed = || EndpointError::Malformed(text.to_owned());
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-                return Err(EndpointError::Https(text.to_owned()));
-            }
-            Some((scheme, _)) => {
-                return Err(EndpointError::Scheme {
-                    address: text.to_owned(),
-                    scheme: scheme.to_owned(),
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+            None => (String::new(), text),
+        };
+        let (tls, usual_port) = match scheme.as_str() {
+            "" => (false, SERVERS_PORT),
+            "http" => (false, 80),
+            "https" => (true, 443),
+            "unix" if rest.starts_with('/') => {
+                return Ok(Self {
+                    place: Place::Unix(PathBuf::from(rest)),
+                    prefix: "".into(),
                 });
             }
-            None => text,
+            "unix" => return Err(malformed()),
+            _ => {
+                return Err(EndpointError::Scheme {
+                    address: text.to_owned(),
+                    scheme,
+                });
+            }
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(bracketed) => {
-                let (host, port) = bracketed.split_once(']').ok_or_else(malformed)?;
-                let port = match port {
-                    "" => None,
-                    port => Some(port.strip_prefix(':').ok_or_else(malformed)?),
-                };
-                (host, port)
-            }
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            },
-        };
+        let (host, port) = split(authority).ok_or_else(malformed)?;
         let port = match port {
             Some(port) => port.parse().map_err(|_| malformed())?,
-            None => DEFAULT_PORT,
+            None => usual_port,
         };
         let odd = |c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c);
         if host.is_empty() || rest.contains(odd) {
             return Err(malformed());
         }
         Ok(Self {
-            host: host.to_owned(),
-            port,
+            place: Place::Tcp {
+                host: host.to_owned(),
+                port,
+                tls,
+            },
             prefix: path.trim_end_matches('/').into(),
         })
     }
 }
 
+/// Host and port of `host:port` or `[address]:port`.
+fn split(authority: &str) -> Option<(&str, Option<&str>)> {
+    let Some(bracketed) = authority.strip_prefix('[') else {
+        return Some(match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        });
+    };
+    let (host, port) = bracketed.split_once(']')?;
+    match port {
+        "" => Some((host, None)),
+        port => Some((host, Some(port.strip_prefix(':')?))),
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.prefix)
+        match &self.place {
+            Place::Unix(socket) => write!(f, "unix://{}", socket.display()),
+            Place::Tcp { .. } => f.write_str(&self.base()),
+        }
     }
 }
 
@@ -133,31 +165,28 @@ mod tests {
         for (text, shown) in [
             ("http://127.0.0.1:8200", "http://127.0.0.1:8200"),
             ("http://127.0.0.1:8200/", "http://127.0.0.1:8200"),
-            ("HTTP://localhost", "http://localhost:8200"),
+            ("HTTP://localhost", "http://localhost:80"),
+            ("localhost", "http://localhost:8200"),
+            ("https://vault.example", "https://vault.example:443"),
+            ("https://[::1]:8200/", "https://[::1]:8200"),
+            ("unix:///run/vault.sock", "unix:///run/vault.sock"),
             ("localhost:1", "http://localhost:1"),
             ("http://[::1]:8200", "http://[::1]:8200"),
-            ("http://[::1]", "http://[::1]:8200"),
+            ("http://[::1]", "http://[::1]:80"),
             ("http://proxy:80/vault/", "http://proxy:80/vault"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!(endpoint.to_string(), shown, "{text}");
         }
-        let endpoint: Endpoint = "http://[::1]:9".parse().unwrap();
-        assert_eq!((endpoint.host(), endpoint.port()), ("::1", 9));
+        let socket: Endpoint = "unix:///run/vault.sock".parse().unwrap();
+        assert_eq!(socket.base(), "http://localhost");
+        assert!(!socket.is_tls());
     }
 
     #[test]
     fn what_cannot_be_spoken_to_is_refused_with_the_reason() {
         let refusal = |text: &str| text.parse::<Endpoint>().unwrap_err();
-        assert!(matches!(
-            refusal("https://127.0.0.1:8200"),
-            EndpointError::Https(_)
-        ));
-        assert!(
-            refusal("unix:///run/vault.sock")
-                .to_string()
-                .contains("\"unix\"")
-        );
+        assert!(refusal("ftp://host").to_string().contains("\"ftp\""));
         for text in [
             "",
             "http://",
@@ -166,6 +195,9 @@ mod tests {
             "http://[::1",
             "http://a b",
             "http://user@host",
+            "https://",
+            "unix://",
+            "unix://run/vault.sock",
         ] {
             assert!(
                 matches!(refusal(text), EndpointError::Malformed(_)),

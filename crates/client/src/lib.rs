@@ -4,15 +4,18 @@
 //! both want to look at it. Only what kept an answer from arriving is an [`Error`]. It never repeats a request by itself, so that
 //! a caller who counts failures counts each of them.
 //!
-//! HTTP/1.1 over plain TCP, as a server in dev mode listens. TLS is not there yet, and an address that asks for it is refused.
+//! HTTP/1.1 over TCP, over TLS ([`TlsSettings`] says whom to trust), or over a Unix socket.
 
 mod connection;
 mod endpoint;
 mod escape;
 mod reply;
 mod request;
+mod tls;
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +28,10 @@ pub use escape::{escape_path, escape_query};
 pub use http::{HeaderName, HeaderValue, Method};
 pub use reply::Reply;
 pub use request::Request;
+pub use tls::{ClientIdentity, TlsError, TlsSettings};
+
+use endpoint::Place;
+use tls::Tls;
 
 /// How long a call may take when the request does not say otherwise: somewhat more than the server's own limit of 90 s, so that
 /// the server's answer wins.
@@ -41,10 +48,30 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
+/// What a connection leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP port, with or without TLS.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(socket) => socket.display().fmt(f),
+        }
+    }
+}
+
 /// Where requests go, and what they say of it.
 #[derive(Clone)]
 pub(crate) struct Target {
-    address: SocketAddr,
+    peer: Peer,
+    /// Spoken over a TCP connection before HTTP is.
+    tls: Option<Tls>,
     /// The header `Host`.
     host: Arc<str>,
     /// What stands before `/v1/`.
@@ -57,48 +84,67 @@ struct Shared {
 }
 
 impl Client {
-    /// A client without a token for the server at `address`. Nothing is connected before the first request.
+    /// A client without a token for the server at `address`, without TLS. Nothing is connected before the first request.
     pub fn new(address: SocketAddr) -> Self {
         Self::to(Target {
-            address,
+            peer: Peer::Tcp(address),
+            tls: None,
             host: address.to_string().into(),
             prefix: "".into(),
         })
     }
 
-    /// A client without a token for `endpoint`. Its name is looked up, and of its addresses the first is taken that accepts a
-    /// connection, which the first request then uses.
+    /// A client without a token for `endpoint`; `tls` counts where its address asks for TLS. A name is looked up, and of its
+    /// addresses the first is taken that accepts a connection, which the first request then uses.
     ///
     /// # Errors
-    /// The name is unknown, or nobody listens at any of its addresses.
-    pub async fn reach(endpoint: &Endpoint, limit: Duration) -> Result<Self, Error> {
-        let unknown = |source| Error::Unknown {
-            host: endpoint.host().to_owned(),
-            source,
-        };
-        let search = async {
-            let found = tokio::net::lookup_host((endpoint.host(), endpoint.port())).await;
-            let nothing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            let mut failure = unknown(nothing);
-            for address in found.map_err(unknown)? {
-                let client = Self::to(Target {
-                    address,
-                    host: endpoint.authority().into(),
-                    prefix: endpoint.shared_prefix(),
-                });
-                match client.connect().await {
-                    Ok(connection) => {
-                        client.give_back(connection);
-                        return Ok(client);
-                    }
-                    Err(error) => failure = error,
-                }
-            }
-            Err(failure)
-        };
-        tokio::time::timeout(limit, search)
+    /// The settings cannot be used, the name is unknown, nobody listens at any of its addresses, or whoever does is not trusted.
+    pub async fn reach(
+        endpoint: &Endpoint,
+        tls: &TlsSettings,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        tokio::time::timeout(limit, Self::search(endpoint, tls))
             .await
             .unwrap_or(Err(Error::TimedOut { limit }))
+    }
+
+    async fn search(endpoint: &Endpoint, settings: &TlsSettings) -> Result<Self, Error> {
+        let at = |peer, tls| Target {
+            peer,
+            tls,
+            host: endpoint.authority().into(),
+            prefix: endpoint.shared_prefix(),
+        };
+        let (host, port, tls) = match endpoint.place() {
+            Place::Unix(socket) => {
+                return Self::connected(at(Peer::Unix(socket.clone()), None)).await;
+            }
+            Place::Tcp { host, port, tls } => (host, *port, *tls),
+        };
+        let tls = tls.then(|| Tls::new(settings, host)).transpose();
+        let tls = tls.map_err(|source| Error::Settings { source })?;
+        let unknown = |source| Error::Unknown {
+            host: host.clone(),
+            source,
+        };
+        let found = tokio::net::lookup_host((host.as_str(), port)).await;
+        let mut failure = unknown(std::io::ErrorKind::NotFound.into());
+        for address in found.map_err(unknown)? {
+            match Self::connected(at(Peer::Tcp(address), tls.clone())).await {
+                Ok(client) => return Ok(client),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// A client with a connection to `target` that the first request uses.
+    async fn connected(target: Target) -> Result<Self, Error> {
+        let client = Self::to(target);
+        let connection = client.connect().await?;
+        client.give_back(connection);
+        Ok(client)
     }
 
     fn to(target: Target) -> Self {
@@ -123,8 +169,8 @@ impl Client {
     }
 
     /// Where requests go.
-    pub fn address(&self) -> SocketAddr {
-        self.target.address
+    pub fn peer(&self) -> &Peer {
+        &self.target.peer
     }
 
     /// The default token, if there is one.
@@ -195,10 +241,10 @@ impl Client {
     }
 }
 
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("address", &self.target.address)
+            .field("address", &self.target.peer)
             .field("token", &self.token.as_ref().map(|_| "redacted"))
             .finish()
     }
@@ -217,20 +263,42 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// Nobody listens there, or the handshake of the connection failed.
+    /// The settings of TLS cannot be used.
+    #[error("set TLS up")]
+    Settings {
+        /// What is wrong with them.
+        #[source]
+        source: TlsError,
+    },
+    /// Nobody listens there.
     #[error("connect to {address}")]
     Connect {
         /// The server's address.
-        address: SocketAddr,
+        address: Peer,
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The server is not trusted, or it does not trust the client, or the two have no version or cipher in common.
+    #[error("TLS handshake with {address}")]
+    Tls {
+        /// The server's address.
+        address: Peer,
+        /// What the handshake came to.
+        #[source]
+        source: std::io::Error,
+    },
+    /// TLS was asked for, and the server answered with something else.
+    #[error("{address} does not speak TLS: its address may begin with http://")]
+    PlainText {
+        /// The server's address.
+        address: Peer,
     },
     /// The connection broke before the whole answer was there.
     #[error("exchange with {address} broke off")]
     Exchange {
         /// The server's address.
-        address: SocketAddr,
+        address: Peer,
         /// What broke.
         #[source]
         source: hyper::Error,
@@ -243,7 +311,7 @@ pub enum Error {
         source: http::Error,
     },
     /// No answer within the limit of the request.
-    #[error("no answer within {} ms", limit.as_millis())]
+    #[error("no answer within {limit:?}")]
     TimedOut {
         /// The limit that passed.
         limit: Duration,

@@ -68,6 +68,7 @@ fn client(words: &[String]) -> ExitCode {
         err: &mut err.lock(),
         input: &mut std::io::stdin().lock(),
         variable: &|name| std::env::var(name).ok(),
+        ask_hidden: &linchpin_cli::ask_hidden,
     };
     let others: Vec<&'static grammar::Command> = OWN.iter().collect();
     ExitCode::from(linchpin_cli::run(words, &others, &mut io))

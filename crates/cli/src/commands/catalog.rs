@@ -6,11 +6,11 @@ use super::{Entry, FIELD, FORMAT, HTTP, cell, plugin_type};
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::grammar::{Command, Flag};
-use crate::session::Ask;
+use crate::session::{Ask, CallError};
 use crate::table::Table;
 use crate::tree::Tree;
 
-pub(crate) use digest::{Artefact, FILE_HELP, artefact};
+pub(crate) use digest::{ARGS, Artefact, COMMAND, ENV, EXECUTION, FILE, OVERLAP, SHA256, artefact};
 
 pub(crate) const ENTRIES: &[Entry] = &[
     Entry {
@@ -71,27 +71,11 @@ pub(crate) const ENTRIES: &[Entry] = &[
                 ),
             ],
             flags: &[
-                Flag::value(
-                    "sha256",
-                    "HEX",
-                    "SHA-256 of the plugin's binary. Required, unless -file is given.",
-                ),
-                Flag::value("file", "PATH", FILE_HELP),
-                Flag::value(
-                    "command",
-                    "FILE",
-                    "The file in the plugin directory. The default is NAME, with -file its last path segment.",
-                ),
-                Flag::value(
-                    "args",
-                    "WORD",
-                    "An argument for the plugin. May be given several times.",
-                ),
-                Flag::value(
-                    "env",
-                    "KEY=VALUE",
-                    "A variable for the plugin. May be given several times.",
-                ),
+                SHA256,
+                FILE,
+                COMMAND,
+                ARGS,
+                ENV,
                 Flag::value("version", "VERSION", "Semantic version of the plugin."),
                 Flag::value(
                     "oci_image",
@@ -103,15 +87,8 @@ pub(crate) const ENTRIES: &[Entry] = &[
                     "download",
                     "Have the server fetch the plugin. Linchpin refuses it.",
                 ),
-                Flag::switch(
-                    "overlap",
-                    "-overlap=false: two versions of this plugin cannot run at the same time.",
-                ),
-                Flag::value(
-                    "execution",
-                    "MODE",
-                    "How the file is run: sealed, descriptor or path.",
-                ),
+                OVERLAP,
+                EXECUTION,
             ],
             groups: &[&HTTP],
         },
@@ -202,14 +179,16 @@ fn detail(entry: &Tree) -> Tree {
     Tree::map(members)
 }
 
+/// The path of an entry.
+pub(crate) fn entry_of(kind: &str, name: &str) -> String {
+    format!("sys/plugins/catalog/{kind}/{name}")
+}
+
 /// TYPE and NAME, or NAME alone: the path of the entry and its name.
 fn entry_path(call: &Call<'_, '_>) -> Result<(String, String), Failure> {
     match call.typed.arguments() {
         [name] => Ok((format!("sys/plugins/catalog/{name}"), name.clone())),
-        [kind, name, ..] => {
-            let kind = plugin_type(kind)?;
-            Ok((format!("sys/plugins/catalog/{kind}/{name}"), name.clone()))
-        }
+        [kind, name, ..] => Ok((entry_of(plugin_type(kind)?, name), name.clone())),
         [] => Err(Failure::usage(
             "Not enough arguments (expected 1 or 2, got 0)",
         )),
@@ -253,8 +232,27 @@ fn info(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     call.show(&table, &whole)
 }
 
+/// Registers `artefact` at an entry's path, with what the flags say of it.
+pub(crate) fn put(
+    call: &mut Call<'_, '_>,
+    path: &str,
+    artefact: &Artefact,
+) -> Result<(), CallError> {
+    let body = registration(call, artefact);
+    let answer = call.ask(&Ask::put(path, body))?;
+    call.warn(&answer.warnings());
+    Ok(())
+}
+
+/// Removes one version from an entry's path; the empty one is that of an entry without a version.
+pub(crate) fn remove(call: &mut Call<'_, '_>, path: &str, version: &str) -> Result<(), CallError> {
+    let answer = call.ask(&Ask::delete(path).with("version", version))?;
+    call.warn(&answer.warnings());
+    Ok(())
+}
+
 /// The body of a registration, from the flags.
-pub(crate) fn registration(call: &Call<'_, '_>, artefact: &Artefact) -> Tree {
+fn registration(call: &Call<'_, '_>, artefact: &Artefact) -> Tree {
     let typed = &call.typed;
     let mut body = vec![
         ("command", Tree::text_of(&artefact.command)),
@@ -282,11 +280,8 @@ pub(crate) fn registration(call: &Call<'_, '_>, artefact: &Artefact) -> Tree {
 fn register(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let (path, name) = entry_path(call)?;
     let artefact = artefact(call, &name)?;
-    let body = registration(call, &artefact);
-    let answer = call
-        .ask(&Ask::put(&path, body))
+    put(call, &path, &artefact)
         .map_err(|error| error.during(format!("Error registering plugin {name}")))?;
-    call.warn(&answer.warnings());
     call.say(format!("Success! Registered plugin: {name}"))
 }
 
@@ -322,10 +317,8 @@ fn deregister(call: &mut Call<'_, '_>) -> Result<(), Failure> {
         )),
         Some(Err(_)) | None => {}
     }
-    let answer = call
-        .ask(&Ask::delete(&path).with("version", version))
+    remove(call, &path, &version)
         .map_err(|error| error.during(format!("Error deregistering plugin named {name}")))?;
-    call.warn(&answer.warnings());
     call.say(format!(
         "Success! Deregistered plugin (if it was registered): {name}"
     ))

@@ -10,7 +10,9 @@ mod report;
 
 use linchpin_model::PluginVersion;
 
-use super::catalog::{Artefact, FILE_HELP, artefact, registration};
+use super::catalog::{
+    self, ARGS, Artefact, COMMAND, ENV, EXECUTION, FILE, OVERLAP, SHA256, artefact,
+};
 use super::reload::results_table;
 use super::{Entry, FORMAT, HTTP, pins, plugin_type};
 use crate::call::{Call, Interrupt};
@@ -27,10 +29,16 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
         arguments: "TYPE NAME",
         synopsis: "Register, pin, reload and verify in one step",
         about: "Moves every mount of a plugin to a new version: registers it, pins it, reloads the mounts, and verifies that each\n\
-                runs exactly the new version and digest. When a step fails, the pin is put back as it was and the mounts that\n\
-                had moved are reloaded back; the answer says what happened to each mount. The new version stays in the\n\
-                catalog, unless -deregister-on-failure is given. The file must be in the server's plugin directory already.\n\
-                TYPE is auth, database or secret. Exit code 0: every mount runs the new version. 2: it does not.",
+                runs exactly the new version and digest. The plan is printed before anything is changed. Requests wait while\n\
+                their mount is switched; none fails.\n\
+                When a step fails, or on Ctrl-C, the pin is put back as it was and the mounts that had moved are reloaded back;\n\
+                the last lines say what stands now and what is left to do. The new version stays in the catalog, unless\n\
+                -deregister-on-failure is given. The same command may be given again: what is done already is kept.\n\
+                The file must be in the server's plugin directory on every node already: nothing is copied there.\n\
+                TYPE is auth, database or secret. What a database plugin's connections run is not verified: they are not mounts.\n\
+                Exit code 0: every mount runs the new version. 1: typed wrongly, nothing was asked. 2: at least one mount does\n\
+                not run it. Plan and progress go to standard error; with -format=json standard output is one document, whose\n\
+                outcome is upgraded, rolled_back, not_rolled_back, not_started or planned.",
         examples: &[
             (
                 "Upgrade every mount of a plugin:",
@@ -40,39 +48,24 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
                 "The same, with the digest of a local copy of the file:",
                 "plugin upgrade -version=1.1.0 -file=build/my-kv-1.1.0 secret my-kv",
             ),
+            (
+                "See what it would do:",
+                "plugin upgrade -dry-run -version=1.1.0 -file=build/my-kv-1.1.0 secret my-kv",
+            ),
+            (
+                "Go back to the version before, which is still in the catalog:",
+                "plugin pin -version=1.0.0 -reload secret my-kv",
+            ),
         ],
         flags: &[
             Flag::value("version", "VERSION", "The new version. Required."),
-            Flag::value(
-                "sha256",
-                "HEX",
-                "SHA-256 of the new binary. Required, unless -file is given.",
-            ),
-            Flag::value("file", "PATH", FILE_HELP),
-            Flag::value(
-                "command",
-                "FILE",
-                "The file in the plugin directory. The default is NAME, with -file its last path segment.",
-            ),
-            Flag::value(
-                "args",
-                "WORD",
-                "An argument for the plugin. May be given several times.",
-            ),
-            Flag::value(
-                "env",
-                "KEY=VALUE",
-                "A variable for the plugin. May be given several times.",
-            ),
-            Flag::switch(
-                "overlap",
-                "-overlap=false: two versions of this plugin cannot run at the same time.",
-            ),
-            Flag::value(
-                "execution",
-                "MODE",
-                "How the file is run: sealed, descriptor or path.",
-            ),
+            SHA256,
+            FILE,
+            COMMAND,
+            ARGS,
+            ENV,
+            OVERLAP,
+            EXECUTION,
             Flag::switch(
                 "force",
                 "Cancel requests that still run at the drain limit.",
@@ -81,6 +74,7 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
                 "deregister-on-failure",
                 "Remove the new version from the catalog again when the upgrade fails.",
             ),
+            Flag::switch("dry-run", "Print the plan, and change nothing."),
         ],
         groups: &[&FORMAT, &HTTP],
     },
@@ -97,7 +91,7 @@ struct Wanted {
 
 impl Wanted {
     fn entry(&self) -> String {
-        format!("sys/plugins/catalog/{}/{}", self.kind, self.name)
+        catalog::entry_of(&self.kind, &self.name)
     }
 
     fn of(call: &Call<'_, '_>) -> Result<Self, Failure> {
@@ -127,25 +121,41 @@ impl Wanted {
 
 fn upgrade(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     let wanted = Wanted::of(call)?;
-    let what = format!("Error upgrading plugin {}", wanted.name);
-    let before = Fleet::read(call, &wanted.kind, &wanted.name)
+    let (name, version) = (&wanted.name, wanted.version.as_str());
+    let what = format!("Error upgrading plugin {name}");
+    let before = Fleet::read(call, &wanted.kind, name)
         .map_err(|error| error.during(format!("{what}: cannot see what runs now")))?;
-    let mut interrupt = call.watch_interrupt()?;
-    let is_new = register(call, &wanted, &what)?;
-    let mut report = Report::new(&wanted.kind, &wanted.name, wanted.version.as_str(), before);
+    let mut report = Report::new(&wanted.kind, name, version, before);
     report.sha256 = wanted.artefact.sha256.to_ascii_lowercase();
+    let is_new = match is_new(call, &wanted) {
+        Ok(is_new) => is_new,
+        Err(reason) => return not_started(call, &mut report, &what, &reason),
+    };
+    report.plan(call, &wanted.artefact.command, is_new);
+    if call.typed.on("dry-run") {
+        report.outcome = Outcome::Planned;
+        report.document(call)?;
+        call.note("==> Dry run: nothing was changed");
+        return Ok(());
+    }
+
+    let mut interrupt = call.watch_interrupt()?;
+    if is_new {
+        call.note(format!("==> Registering {name} {version}"));
+        if let Err(error) = catalog::put(call, &wanted.entry(), &wanted.artefact) {
+            let reason = format!("registering failed: {}", error.short());
+            return not_started(call, &mut report, &what, &reason);
+        }
+    }
     report.registered = is_new;
     match switch(call, &wanted, &mut report, &mut interrupt) {
         Ok(()) => {
             report.outcome = Outcome::Upgraded;
             report.show(call)?;
             if call.format == crate::print::Format::Table {
-                let mounts = report.fleet_now.mounts.len();
                 call.say(format!(
-                    "Success! Upgraded plugin: {} to version {} ({mounts} {})",
-                    wanted.name,
-                    wanted.version.as_str(),
-                    if mounts == 1 { "mount" } else { "mounts" },
+                    "Success! Upgraded plugin: {name} to version {version} ({})",
+                    report.moved()
                 ))?;
             }
             Ok(())
@@ -161,48 +171,46 @@ fn upgrade(call: &mut Call<'_, '_>) -> Result<(), Failure> {
     }
 }
 
-/// Makes sure that the version is in the catalog, and says whether it was not before. A version that is there with another
-/// content is left alone: what a version is must not change.
-fn register(call: &mut Call<'_, '_>, wanted: &Wanted, what: &str) -> Result<bool, Failure> {
+/// The end of an upgrade that has changed neither the pin nor a mount.
+fn not_started(
+    call: &mut Call<'_, '_>,
+    report: &mut Report,
+    what: &str,
+    reason: &str,
+) -> Result<(), Failure> {
+    report.outcome = Outcome::NotStarted;
+    report.document(call)?;
+    Err(Failure::refused(format!(
+        "{what}: {reason}\nNothing was changed: neither the pin nor a mount."
+    )))
+}
+
+/// Whether the version has to be registered. One that is in the catalog with another content is left alone: what a version is
+/// must not change.
+fn is_new(call: &mut Call<'_, '_>, wanted: &Wanted) -> Result<bool, String> {
     let version = wanted.version.as_str();
-    let found = call.ask(&Ask::get(&wanted.entry()).with("version", version));
-    match found {
-        Ok(answer) => {
-            let entry = answer.data();
-            let args: Vec<&str> = call.typed.values("args").collect();
-            let same_args = args.is_empty() || Tree::texts(args) == *entry.get("args");
-            let same_sha = entry
-                .get("sha256")
-                .text()
-                .eq_ignore_ascii_case(&wanted.artefact.sha256);
-            if !same_sha || entry.get("command").text() != wanted.artefact.command || !same_args {
-                return Err(Failure::refused(format!(
-                    "{what}: {version} is registered already, as {} with SHA-256 {}; nothing was changed. Choose another version, \
-                     or deregister that one first",
-                    entry.get("command").text(),
-                    entry.get("sha256").text(),
-                )));
-            }
-            call.note(format!(
-                "==> {} {version} is registered already",
-                wanted.name
-            ));
-            if call.typed.values("env").next().is_some() {
-                call.note("    Its environment cannot be read back: -env was not looked at.");
-            }
-            Ok(false)
-        }
-        Err(error) if error.status() == Some(404) => {
-            call.note(format!("==> Registering {} {version}", wanted.name));
-            let body = registration(call, &wanted.artefact);
-            let answer = call
-                .ask(&Ask::put(&wanted.entry(), body))
-                .map_err(|error| error.during(format!("{what}: registering failed")))?;
-            call.warn(&answer.warnings());
-            Ok(true)
-        }
-        Err(error) => Err(error.during(format!("{what}: cannot read the catalog"))),
+    let entry = match call.ask(&Ask::get(&wanted.entry()).with("version", version)) {
+        Ok(answer) => answer.body.get("data").clone(),
+        Err(error) if error.status() == Some(404) => return Ok(true),
+        Err(error) => return Err(format!("cannot read the catalog: {}", error.short())),
+    };
+    let (command, sha256) = (entry.get("command").text(), entry.get("sha256").text());
+    let args: Vec<&str> = call.typed.values("args").collect();
+    let same_args = args.is_empty() || Tree::texts(args) == *entry.get("args");
+    let same_sha256 = sha256.eq_ignore_ascii_case(&wanted.artefact.sha256);
+    if !same_sha256 || command != wanted.artefact.command || !same_args {
+        return Err(format!(
+            "{version} is registered already, as {command} with SHA-256 {sha256}, which is not what was asked for. Choose another \
+             version, or remove that one first:\n  linchpin plugin deregister -version={version} {} {}",
+            wanted.kind, wanted.name,
+        ));
     }
+    if call.typed.values("env").next().is_some() {
+        call.note(format!(
+            "{version} is registered already. Its environment cannot be read back: -env was not looked at."
+        ));
+    }
+    Ok(false)
 }
 
 /// Pins, reloads and verifies; `Err` says what went wrong, and leaves everything else to be undone.
@@ -223,8 +231,11 @@ fn switch(
         return Err("interrupted before the reload".to_owned());
     }
 
-    let count = report.before.mounts.len();
-    call.note(format!("==> Reloading {}", mounts(count)));
+    let reloading = match (wanted.kind.as_str(), report.before.mounts.len()) {
+        ("database", _) => format!("the connections of {name}"),
+        (_, count) => mounts(count),
+    };
+    call.note(format!("==> Reloading {reloading}"));
     report.reload_tried = true;
     let mut body = vec![("scope", Tree::text_of(""))];
     if call.typed.on("force") {
@@ -306,9 +317,8 @@ fn roll_back(call: &mut Call<'_, '_>, wanted: &Wanted, report: &mut Report, reas
             "==> Deregistering {name} {}",
             wanted.version.as_str()
         ));
-        let ask = Ask::delete(&wanted.entry()).with("version", wanted.version.as_str());
-        match call.ask(&ask) {
-            Ok(_) => report.registered = false,
+        match catalog::remove(call, &wanted.entry(), wanted.version.as_str()) {
+            Ok(()) => report.registered = false,
             Err(error) => report.problem(format!(
                 "the new version could not be deregistered: {}",
                 error.short()

@@ -246,7 +246,55 @@ fn better_22_a_version_with_another_content_is_left_alone() {
     assert_eq!(ended.code, 2);
     assert!(
         ended.err.contains(
-            "v1.1.0 is registered already, as other with SHA-256 cc; nothing was changed"
+            "v1.1.0 is registered already, as other with SHA-256 cc, which is not what was asked for"
+        ),
+        "{ended:?}"
+    );
+    fake.asked();
+}
+
+#[test]
+fn better_22_the_plan_is_printed_before_anything_is_changed_and_a_dry_run_ends_there() {
+    let fake = Fake::new(vec![
+        pin("v1.0.0"),
+        list(OLD, MOVED),
+        registered().into_iter().next().unwrap(),
+    ]);
+    let ended = upgrade(&fake, " -dry-run -format=json");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(
+        ended.err,
+        "==> Plan: secret plugin tp to v1.1.0\n    \
+         file tp2, SHA-256 bb, which will be registered\n    \
+         pin: v1.0.0 -> v1.1.0\n    \
+         a/: v1.0.0 -> v1.1.0\n    \
+         b/: v1.1.0 already, reloaded all the same\n\
+         ==> Dry run: nothing was changed\n"
+    );
+    assert!(ended.out.contains("\"outcome\": \"planned\""), "{ended:?}");
+    fake.asked();
+}
+
+#[test]
+fn better_22_what_fails_before_the_pin_is_one_document_too() {
+    let [unknown, _] = registered();
+    let refused = r#"{"errors":["permission denied"]}"#;
+    let fake = Fake::new(vec![
+        no_pin(),
+        list(OLD, OLD),
+        unknown,
+        Answered::new("PUT /v1/sys/plugins/catalog/secret/tp", 403, refused),
+    ]);
+    let ended = upgrade(&fake, " -format=json");
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(
+        ended.out.contains("\"outcome\": \"not_started\""),
+        "{ended:?}"
+    );
+    assert!(
+        ended.err.ends_with(
+            "Error upgrading plugin tp: registering failed: permission denied\n\
+             Nothing was changed: neither the pin nor a mount.\n"
         ),
         "{ended:?}"
     );

@@ -1,4 +1,5 @@
-//! Which file is registered: by its digest and its name, or by a local copy of it (`-file`), from which both are taken.
+//! Which file is registered: by its digest and its name, or by a local copy of it (`-file`), from which both are taken. And the
+//! flags that say so and how it is run, which registering and upgrading share.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -8,10 +9,42 @@ use linchpin_crypto::Sha256Hasher;
 
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::grammar::Flag;
 
-/// The help of `-file`.
-pub(crate) const FILE_HELP: &str =
-    "A local copy of the binary, from which -sha256 and -command are taken.";
+pub(crate) const SHA256: Flag = Flag::value(
+    "sha256",
+    "HEX",
+    "SHA-256 of the plugin's binary. Required, unless -file is given.",
+);
+pub(crate) const FILE: Flag = Flag::value(
+    "file",
+    "PATH",
+    "A local copy of the binary, from which -sha256 and -command are taken.",
+);
+pub(crate) const COMMAND: Flag = Flag::value(
+    "command",
+    "FILE",
+    "The file in the plugin directory. The default is NAME, with -file its last path segment.",
+);
+pub(crate) const ARGS: Flag = Flag::value(
+    "args",
+    "WORD",
+    "An argument for the plugin. May be given several times.",
+);
+pub(crate) const ENV: Flag = Flag::value(
+    "env",
+    "KEY=VALUE",
+    "A variable for the plugin. May be given several times.",
+);
+pub(crate) const OVERLAP: Flag = Flag::switch(
+    "overlap",
+    "-overlap=false: two versions of this plugin cannot run at the same time.",
+);
+pub(crate) const EXECUTION: Flag = Flag::value(
+    "execution",
+    "MODE",
+    "How the file is run: sealed, descriptor or path.",
+);
 
 /// How much of a file is read at a time.
 const CHUNK: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 //! What an upgrade came to, mount by mount.
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, mounts};
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::print::Format;
@@ -16,6 +16,10 @@ pub(super) enum Outcome {
     RolledBack,
     /// Something is not as it was.
     NotRolledBack,
+    /// It failed before the pin or a mount was touched.
+    NotStarted,
+    /// Only the plan was asked for.
+    Planned,
 }
 
 impl Outcome {
@@ -24,6 +28,8 @@ impl Outcome {
             Self::Upgraded => "upgraded",
             Self::RolledBack => "rolled_back",
             Self::NotRolledBack => "not_rolled_back",
+            Self::NotStarted => "not_started",
+            Self::Planned => "planned",
         }
     }
 }
@@ -94,6 +100,69 @@ impl Report {
         self.fleet_now = now;
     }
 
+    /// Says what is going to happen, before anything does.
+    pub(super) fn plan(&self, call: &mut Call<'_, '_>, command: &str, is_new: bool) {
+        let (name, version) = (&self.name, &self.version);
+        call.note(format!(
+            "==> Plan: {} plugin {name} to {version}",
+            self.kind
+        ));
+        let registration = if is_new {
+            "which will be registered"
+        } else {
+            "which is registered already"
+        };
+        call.note(format!(
+            "    file {command}, SHA-256 {}, {registration}",
+            self.sha256
+        ));
+        call.note(match self.before.pin.as_deref() {
+            Some(pin) if pin == version => format!("    pin: {pin} already"),
+            Some(pin) => format!("    pin: {pin} -> {version}"),
+            None => format!("    pin: none -> {version}"),
+        });
+        for mount in &self.before.mounts {
+            let (path, runs) = (&mount.path, mount.shown());
+            call.note(if mount.runs(version, &self.sha256) {
+                format!("    {path}: {runs} already, reloaded all the same")
+            } else {
+                format!("    {path}: {runs} -> {version}")
+            });
+        }
+        if self.is_of_databases() {
+            call.note(
+                "    all connections: re-created. What they run cannot be verified: they are not mounts",
+            );
+        } else if self.before.mounts.is_empty() {
+            call.note("    no mount uses this plugin: there is nothing to reload or to verify");
+        }
+    }
+
+    /// What has moved, in words.
+    pub(super) fn moved(&self) -> String {
+        if self.is_of_databases() {
+            "its connections were re-created, and not verified".to_owned()
+        } else {
+            mounts(self.fleet_now.mounts.len())
+        }
+    }
+
+    fn is_of_databases(&self) -> bool {
+        self.kind == "database"
+    }
+
+    /// What an operator may do when the rollback did not get through.
+    fn way_out(&self) -> String {
+        let (kind, name) = (&self.kind, &self.name);
+        let back = match &self.before.pin {
+            Some(version) => format!("plugin pin -version={version} -reload {kind} {name}"),
+            None => format!("plugin unpin -reload {kind} {name}"),
+        };
+        format!(
+            "\nSee what runs:  linchpin plugin status {kind} {name}\nGo back:        linchpin {back}"
+        )
+    }
+
     /// How it ended, after what went wrong.
     pub(super) fn verdict(&self, reason: &str) -> String {
         let stays = if self.registered {
@@ -116,15 +185,16 @@ impl Report {
             .map(|text| format!("  * {text}"))
             .collect();
         format!(
-            "{reason}\nNOT rolled back completely:\n{}{stays}",
-            problems.join("\n")
+            "{reason}\nNOT rolled back completely:\n{}{stays}{}",
+            problems.join("\n"),
+            self.way_out()
         )
     }
 
     /// Prints the mounts: a table for people on standard error, a document on standard output in the other formats.
     pub(super) fn show(&self, call: &mut Call<'_, '_>) -> Result<(), Failure> {
         if call.format != Format::Table {
-            return call.show(&Table::of_values(), &self.tree());
+            return self.document(call);
         }
         let mut table = Table::new(["Mount", "Before", "Now", "SHA256"]);
         for mount in &self.fleet_now.mounts {
@@ -142,10 +212,18 @@ impl Report {
         Ok(())
     }
 
+    /// Prints the document, where a format for programs was asked for.
+    pub(super) fn document(&self, call: &mut Call<'_, '_>) -> Result<(), Failure> {
+        if call.format == Format::Table {
+            return Ok(());
+        }
+        call.show(&Table::of_values(), &self.tree())
+    }
+
     fn tree(&self) -> Tree {
         let text = |text: &str| Tree::text_of(text);
         let pin = |pin: &Option<String>| pin.as_deref().map_or(Tree::Null, text);
-        let mounts = self.fleet_now.mounts.iter().map(|mount| {
+        let rows = self.fleet_now.mounts.iter().map(|mount| {
             let result = self.results.elements().iter();
             let result = result
                 .into_iter()
@@ -178,7 +256,7 @@ impl Report {
             ("registered", self.registered.into()),
             ("pin_before", pin(&self.before.pin)),
             ("pin_now", pin(&self.fleet_now.pin)),
-            ("mounts", Tree::List(mounts.collect())),
+            ("mounts", Tree::List(rows.collect())),
             ("problems", Tree::texts(&self.problems)),
         ])
     }
@@ -217,7 +295,9 @@ mod tests {
         report.compare(fleet(None, &[("a/", "v1.1.0"), ("b/", "v1.0.0")]));
         assert_eq!(
             report.verdict("x"),
-            "x\nNOT rolled back completely:\n  * the pin is none (before: v1.0.0)\n  * a/ runs v1.1.0 (before: v1.0.0)"
+            "x\nNOT rolled back completely:\n  * the pin is none (before: v1.0.0)\n  * a/ runs v1.1.0 (before: v1.0.0)\n\
+             See what runs:  linchpin plugin status secret tp\n\
+             Go back:        linchpin plugin pin -version=v1.0.0 -reload secret tp"
         );
     }
 }

@@ -1,6 +1,9 @@
 //! Whole commands against a server that says what the test tells it to.
 
 mod fake;
+mod login;
+mod tls;
+mod upgrade;
 
 use fake::{Answered, Fake};
 
@@ -396,5 +399,3 @@ fn reloads_say_what_vaults_do_and_more_when_asked() {
     );
     assert_eq!(bodies[2], r#"{"scope":"","force":true}"#);
 }
-
-mod upgrade;

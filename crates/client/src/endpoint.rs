@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 /// The port that a server listens on, for an address that says neither scheme nor port.
 const SERVERS_PORT: u16 = 8200;
+/// The ports of the schemes.
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 /// A server's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +73,21 @@ impl Endpoint {
         &self.place
     }
 
-    /// Host and port as the header `Host` says them.
+    /// Host and port as the header `Host` says them: without the port that goes without saying.
     pub(crate) fn authority(&self) -> String {
         match &self.place {
             Place::Unix(_) => "localhost".to_owned(),
-            Place::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
-            Place::Tcp { host, port, .. } => format!("{host}:{port}"),
+            Place::Tcp { host, port, tls } => {
+                let host = if host.contains(':') {
+                    format!("[{host}]")
+                } else {
+                    host.clone()
+                };
+                match (port, tls) {
+                    (&HTTP_PORT, false) | (&HTTPS_PORT, true) => host,
+                    _ => format!("{host}:{port}"),
+                }
+            }
         }
     }
 
@@ -95,8 +107,8 @@ impl FromStr for Endpoint {
         };
         let (tls, usual_port) = match scheme.as_str() {
             "" => (false, SERVERS_PORT),
-            "http" => (false, 80),
-            "https" => (true, 443),
+            "http" => (false, HTTP_PORT),
+            "https" => (true, HTTPS_PORT),
             "unix" if rest.starts_with('/') => {
                 return Ok(Self {
                     place: Place::Unix(PathBuf::from(rest)),
@@ -165,15 +177,16 @@ mod tests {
         for (text, shown) in [
             ("http://127.0.0.1:8200", "http://127.0.0.1:8200"),
             ("http://127.0.0.1:8200/", "http://127.0.0.1:8200"),
-            ("HTTP://localhost", "http://localhost:80"),
+            ("HTTP://localhost", "http://localhost"),
             ("localhost", "http://localhost:8200"),
-            ("https://vault.example", "https://vault.example:443"),
+            ("https://vault.example", "https://vault.example"),
             ("https://[::1]:8200/", "https://[::1]:8200"),
             ("unix:///run/vault.sock", "unix:///run/vault.sock"),
             ("localhost:1", "http://localhost:1"),
             ("http://[::1]:8200", "http://[::1]:8200"),
-            ("http://[::1]", "http://[::1]:80"),
-            ("http://proxy:80/vault/", "http://proxy:80/vault"),
+            ("http://[::1]", "http://[::1]"),
+            ("http://proxy:80/vault/", "http://proxy/vault"),
+            ("https://proxy:80/vault/", "https://proxy:80/vault"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!(endpoint.to_string(), shown, "{text}");

@@ -1,9 +1,13 @@
 //! A server that answers a list of expected requests, in order, and remembers what it was asked.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// One expected request and its answer.
 pub(super) struct Answered {
@@ -38,7 +42,7 @@ pub(super) struct Asked {
 
 /// The server.
 pub(super) struct Fake {
-    address: SocketAddr,
+    address: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     left: Arc<Mutex<VecDeque<Answered>>>,
 }
@@ -47,24 +51,54 @@ impl Fake {
     pub(super) fn new(script: Vec<Answered>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let fake = Self {
-            address: listener.local_addr().unwrap(),
+            address: format!("http://{}", listener.local_addr().unwrap()),
             asked: Arc::default(),
             left: Arc::new(Mutex::new(script.into())),
         };
-        let (asked, left) = (Arc::clone(&fake.asked), Arc::clone(&fake.left));
-        std::thread::spawn(move || {
-            // One connection after another: a command is done with its own before the next begins.
-            for stream in listener.incoming() {
-                if serve(stream.unwrap(), &asked, &left).is_none() {
-                    continue;
-                }
-            }
+        fake.serve(move || listener.accept().unwrap().0);
+        fake
+    }
+
+    /// One that speaks TLS.
+    pub(super) fn tls(script: Vec<Answered>, config: ServerConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let fake = Self {
+            address: format!("https://{}", listener.local_addr().unwrap()),
+            asked: Arc::default(),
+            left: Arc::new(Mutex::new(script.into())),
+        };
+        let config = Arc::new(config);
+        fake.serve(move || {
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            StreamOwned::new(tls, listener.accept().unwrap().0)
         });
         fake
     }
 
+    /// One at a Unix socket.
+    pub(super) fn unix(script: Vec<Answered>, socket: &Path) -> Self {
+        let listener = UnixListener::bind(socket).unwrap();
+        let fake = Self {
+            address: format!("unix://{}", socket.display()),
+            asked: Arc::default(),
+            left: Arc::new(Mutex::new(script.into())),
+        };
+        fake.serve(move || listener.accept().unwrap().0);
+        fake
+    }
+
+    /// Serves one connection after another: a command is done with its own before the next begins.
+    fn serve<S: Read + Write>(&self, accept: impl Fn() -> S + Send + 'static) {
+        let (asked, left) = (Arc::clone(&self.asked), Arc::clone(&self.left));
+        std::thread::spawn(move || {
+            loop {
+                let _ended = serve(accept(), &asked, &left);
+            }
+        });
+    }
+
     pub(super) fn address(&self) -> String {
-        format!("http://{}", self.address)
+        self.address.clone()
     }
 
     /// What was asked; panics when something expected was not.
@@ -83,12 +117,11 @@ impl Fake {
 
 /// Serves one connection until it is closed.
 fn serve(
-    stream: TcpStream,
+    stream: impl Read + Write,
     asked: &Mutex<Vec<Asked>>,
     left: &Mutex<VecDeque<Answered>>,
 ) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut stream = stream;
+    let mut reader = BufReader::new(stream);
     loop {
         let mut head = String::new();
         loop {
@@ -138,6 +171,8 @@ fn serve(
             204 => String::new(),
             _ => format!("Content-Length: {}\r\n", body.len()),
         };
+        let stream = reader.get_mut();
         write!(stream, "HTTP/1.1 {status} X\r\n{header}{length}\r\n{body}").ok()?;
+        stream.flush().ok()?;
     }
 }

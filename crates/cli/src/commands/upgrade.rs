@@ -34,6 +34,7 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
                 When a step fails, or on Ctrl-C, the pin is put back as it was and the mounts that had moved are reloaded back;\n\
                 the last lines say what stands now and what is left to do. The new version stays in the catalog, unless\n\
                 -deregister-on-failure is given. The same command may be given again: what is done already is kept.\n\
+                To go back later: plugin pin -version=OLD -reload TYPE NAME.\n\
                 The file must be in the server's plugin directory on every node already: nothing is copied there.\n\
                 TYPE is auth, database or secret. What a database plugin's connections run is not verified: they are not mounts.\n\
                 Exit code 0: every mount runs the new version. 1: typed wrongly, nothing was asked. 2: at least one mount does\n\
@@ -51,10 +52,6 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
             (
                 "See what it would do:",
                 "plugin upgrade -dry-run -version=1.1.0 -file=build/my-kv-1.1.0 secret my-kv",
-            ),
-            (
-                "Go back to the version before, which is still in the catalog:",
-                "plugin pin -version=1.0.0 -reload secret my-kv",
             ),
         ],
         flags: &[

@@ -134,5 +134,6 @@ fn verifier(
     }
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     // It refuses only to be without any root.
-    Ok(verifier.map_err(|_| TlsError::NoAuthority)?)
+    let verifier = verifier.map_err(|_| TlsError::NoAuthority)?;
+    Ok(verifier)
 }

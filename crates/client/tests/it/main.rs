@@ -1,5 +1,11 @@
 //! The client against servers on this machine: over TLS, with certificates made for each test, and over a Unix socket.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy takes only functions marked as tests for tests"
+)]
+
 mod authority;
 mod server;
 
@@ -85,8 +91,10 @@ async fn several_authorities_may_vouch() {
     both.authorities.push(ours.pem().into_bytes());
     assert_eq!(ask(&server.address(), &both).await.unwrap().status(), 200);
     // In one text, too.
-    let mut one = TlsSettings::default();
-    one.authorities = vec![format!("{}\n{}", other.pem(), ours.pem()).into_bytes()];
+    let one = TlsSettings {
+        authorities: vec![format!("{}\n{}", other.pem(), ours.pem()).into_bytes()],
+        ..TlsSettings::default()
+    };
     assert_eq!(ask(&server.address(), &one).await.unwrap().status(), 200);
 }
 

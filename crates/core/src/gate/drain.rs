@@ -107,9 +107,12 @@ mod tests {
         let gate = gate();
         let ctx = ctx();
         let _inside = gate.enter(&ctx).await.ok().unwrap();
-        let go_on = || match ctx.cancel.is_cancelled() {
-            true => Err(Error::refused("given up")),
-            false => Ok(()),
+        let go_on = || {
+            if ctx.cancel.is_cancelled() {
+                Err(Error::refused("given up"))
+            } else {
+                Ok(())
+            }
         };
         let gates = [&gate];
         let draining = drain(&ctx, &gates, Duration::from_secs(3600), go_on);

@@ -13,6 +13,7 @@ pub mod log;
 mod services;
 mod storage;
 mod system;
+mod work;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

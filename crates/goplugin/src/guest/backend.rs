@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::broker::Broker;
 use super::callback::Callback;
+use super::host_calls::Host;
 use super::instances::{Instance, Instances};
 use super::storage::Storage;
 use super::system::System;
@@ -150,6 +151,7 @@ impl pb::backend_server::Backend for BackendService {
             backend_uuid: args.backend_uuid,
             storage: Storage::new(Arc::clone(&callback)),
             system: Arc::clone(&system) as _,
+            host: Host::new(Arc::clone(&callback)),
         };
         let making = inner.factory.create(setup);
         let made = self.run(&metadata, Arc::from(""), |_| making).await?;

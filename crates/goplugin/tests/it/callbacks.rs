@@ -1,10 +1,13 @@
 //! Calls from the plugin back to the host.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use linchpin_engine::{Access, Error as EngineError, Page, StorageEntry};
-use linchpin_model::{Operation, Response};
+use linchpin_engine::{Access, Cancelled, Error as EngineError, Page, StorageEntry};
+use linchpin_goplugin::guest::HostError;
+use linchpin_model::{JsonObject, Operation, Response};
 
 use crate::pair::{Pair, request};
 use crate::store::{STUCK, Store};
@@ -49,6 +52,46 @@ async fn storage_is_read_written_listed_and_deleted() {
     let keys: Vec<String> = store.entries.lock().keys().cloned().collect();
     assert_eq!(keys, ["b/c", "b/d", "e"]);
     assert!(!instance.asks_transactional());
+}
+
+/// What our host answers: it has neither entities nor subscribers, and wraps nothing for plugins.
+#[tokio::test]
+async fn each_call_to_the_host_gives_what_it_says_or_why_not() {
+    let pair = Pair::new(|engine, ctx, _| async move {
+        let (host, fields) = (&engine.host, BTreeMap::new());
+        let failed = |text: &str| HostError::Failed(text.to_owned());
+        let ttls = (Duration::from_secs(11), Duration::from_secs(22));
+        assert_eq!(host.lease_ttls(&ctx).await, Ok(ttls));
+        assert_eq!(host.environment(&ctx).await.unwrap().version, "1.2.3");
+        assert_eq!(host.entity(&ctx, "e").await, Ok(None));
+        assert_eq!(host.groups(&ctx, "e").await, Ok(Vec::new()));
+        assert_eq!(
+            host.generate_password(&ctx, "p").await.unwrap(),
+            "password by p"
+        );
+        assert_eq!(
+            host.generate_password(&ctx, "").await,
+            Err(failed("no password policy specified"))
+        );
+        let data = JsonObject::empty();
+        let refused = "response wrapping is not available to plugins on this server";
+        let wrapped = host.wrap(&ctx, &data, Duration::from_secs(1)).await;
+        assert_eq!(wrapped, Err(failed(refused)));
+        let token = host.identity_token(&ctx, "a", Duration::from_secs(1)).await;
+        assert_eq!(token, Err(HostError::Unsupported));
+        assert_eq!(host.send_event(&ctx, "t", &fields).await, Ok(()));
+        assert_eq!(host.record_observation(&ctx, "t", &fields).await, Ok(()));
+        let gone = ctx.child();
+        gone.cancel.cancel();
+        let cancelled = Err(HostError::Cancelled(Cancelled));
+        assert_eq!(host.groups(&gone, "e").await, cancelled);
+        Ok(None)
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    let asked = request(Operation::Read, "x");
+    let done = instance.handle_request(None, &asked).await;
+    assert!(done.unwrap().is_none());
 }
 
 #[tokio::test]

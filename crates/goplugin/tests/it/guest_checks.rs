@@ -1,9 +1,11 @@
 //! Checks of plugin-protocol §8 that need to see the messages themselves, or a host that offers less than ours.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use linchpin_engine::{Access, Error, Page, StorageEntry};
+use linchpin_goplugin::guest::HostError;
 use linchpin_goplugin::host::Setup as HostSetup;
 use linchpin_goplugin::proto::health::HealthCheckRequest;
 use linchpin_goplugin::proto::health::health_client::HealthClient;
@@ -267,6 +269,22 @@ async fn p12_a_host_with_four_storage_calls_and_nothing_else_is_enough() {
             assert_eq!(storage.list(&ctx, "", page).await?, ["c"]);
             assert_eq!(setup.system.default_lease_ttl(), Duration::ZERO);
             setup.system.generate_password(&ctx, "p").await.unwrap_err();
+            // Neither events nor observations (§3.6), nor anything else.
+            let (host, none) = (&setup.host, BTreeMap::new());
+            let missing = [
+                host.lease_ttls(&ctx).await.err(),
+                host.environment(&ctx).await.err(),
+                host.entity(&ctx, "e").await.err(),
+                host.groups(&ctx, "e").await.err(),
+                host.generate_password(&ctx, "p").await.err(),
+                host.wrap(&ctx, &JsonObject::empty(), Duration::ZERO)
+                    .await
+                    .err(),
+                host.identity_token(&ctx, "a", Duration::ZERO).await.err(),
+                host.send_event(&ctx, "t", &none).await.err(),
+                host.record_observation(&ctx, "t", &none).await.err(),
+            ];
+            assert_eq!(missing, [const { Some(HostError::Unsupported) }; 9]);
             Ok(Some(Response::warning("done")))
         })
     })

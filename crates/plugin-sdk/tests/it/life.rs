@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use linchpin_goplugin::convert::ErrorClass;
 use linchpin_goplugin::host::{Error, Instance};
 use linchpin_plugin_sdk::model::{Operation, PluginType, Request};
 use rustix::process::Signal;
@@ -118,6 +119,7 @@ async fn p10_a_panic_is_an_error_with_a_text_and_the_process_goes_on() {
             panic!("{outcome:?}");
         };
         assert!(error.message.contains("panicked"), "{error}");
+        assert_eq!(error.class, ErrorClass::Internal);
         assert!(info(&instance).await.contains("v1.0.0"));
     }
     assert!(plugin.child.try_wait().unwrap().is_none());

@@ -13,7 +13,7 @@ use linchpin_model::JsonObject;
 pub use error::{ErrorClass, PluginError};
 #[cfg(feature = "guest")]
 pub(crate) use lease::duration_from_wire;
-#[cfg(feature = "host")]
+#[cfg(any(feature = "host", feature = "guest"))]
 pub(crate) use lease::duration_to_wire;
 pub use request::{request_from_wire, request_to_wire};
 pub use response::{Answer, answer_from_wire, answer_to_wire};

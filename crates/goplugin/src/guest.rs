@@ -7,12 +7,14 @@ mod backend;
 mod broker;
 mod callback;
 mod control;
+mod host_calls;
 mod instances;
 mod launch;
 pub mod log;
 mod services;
 mod storage;
 mod system;
+mod work;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -26,6 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+pub use host_calls::{Alias, Entity, Group, HostCalls, HostError, IdentityToken, Wrapped};
 pub use launch::{Launch, Refusal};
 pub use linchpin_crypto::random;
 
@@ -46,6 +49,8 @@ pub struct Setup {
     pub storage: Arc<dyn StorageView>,
     /// The node as the mount sees it.
     pub system: Arc<dyn SystemView>,
+    /// What else the host can be asked, call by call. Every call fails when a host probes the plugin.
+    pub host: Arc<dyn HostCalls>,
 }
 
 /// Makes the backend of one mount. Called for a probe, too: it must succeed without configuration and without working storage.

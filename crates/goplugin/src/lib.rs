@@ -32,5 +32,7 @@ pub mod names;
 pub mod proto;
 #[cfg(any(feature = "host", feature = "guest"))]
 mod tasks;
+#[cfg(any(feature = "host", feature = "guest"))]
+mod timeout;
 
 pub use handshake::{Address, Handshake, HandshakeError};

@@ -57,6 +57,11 @@ pub(crate) async fn in_context<T>(
     })
 }
 
+/// Whether the time of a request is over.
+pub(crate) fn is_over(ctx: &Context) -> bool {
+    ctx.deadline.is_some_and(|at| at <= Instant::now())
+}
+
 /// The limit as it was set: since then a few microseconds have passed.
 fn rounded(left: Duration) -> Duration {
     const STEP: u128 = 10;

@@ -193,7 +193,8 @@ pub(crate) fn of_handshake(fault: &HandshakeError, exit: Option<Exit>) -> Option
 fn too_old() -> String {
     format!(
         "the plugin was built with a Vault SDK that is too old: rebuild it with v0.6.0 or newer, \
-         which speaks plugin protocol {}",
+         which speaks plugin protocol {}, and with go-plugin v1.4.5 or newer, without which it mounts \
+         and then reaches no storage",
         names::BACKEND_VERSION
     )
 }

@@ -91,7 +91,7 @@ impl Backend for Instance {
         let request = Arc::new(request);
         Box::pin(self.core.call(ctx, harmless, move |wire| {
             let request = Arc::clone(&request);
-            Box::pin(async move { wire.handle_request(&request).await })
+            Box::pin(async move { wire.handle_request(ctx.deadline, &request).await })
         }))
     }
 
@@ -101,7 +101,7 @@ impl Backend for Instance {
         request: &'a Request,
     ) -> BoxFuture<'a, Result<Option<bool>, linchpin_engine::Error>> {
         Box::pin(self.core.call(ctx, true, move |wire| {
-            Box::pin(async move { wire.existence_check(request).await })
+            Box::pin(async move { wire.existence_check(ctx.deadline, request).await })
         }))
     }
 
@@ -111,7 +111,7 @@ impl Backend for Instance {
         request: &'a Request,
     ) -> BoxFuture<'a, Result<Option<String>, linchpin_engine::Error>> {
         Box::pin(self.core.call(ctx, true, move |wire| {
-            Box::pin(async move { wire.resolve_path(request).await })
+            Box::pin(async move { wire.resolve_path(ctx.deadline, request).await })
         }))
     }
 
@@ -122,7 +122,7 @@ impl Backend for Instance {
     fn invalidate<'a>(&'a self, ctx: &'a Context, key: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let sent = self.core.call(ctx, true, move |wire| {
-                Box::pin(async move { wire.invalidate_key(key).await })
+                Box::pin(async move { wire.invalidate_key(ctx.deadline, key).await })
             });
             if let Err(error) = sent.await {
                 tracing::warn!(%error, "plugin was not told of a changed key");

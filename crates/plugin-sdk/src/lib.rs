@@ -61,6 +61,7 @@
 //! | undoing what a crash interrupted | [`Wal`], [`Builder::undo`] |
 //! | work once a minute | [`Builder::periodic`] |
 //! | data, lists, raw bodies, warnings, headers | [`reply`] |
+//! | entities, groups, passwords, wrapping, events of the server | [`host`] |
 //! | log records that servers understand | [`log`] |
 //! | passwords, UUIDs, random bytes | [`random`] |
 //! | tests without a server | [`testing`] |
@@ -72,11 +73,13 @@
 //! - Requests run concurrently. No lock is held while storage is called: a write may wait for another request.
 //! - Nothing is ever printed to stdout; it belongs to the handshake. Logs go to stderr, through [`log`].
 //! - Numbers above 2⁵³ do not survive a Go server: carry them as strings.
-//! - A request that nobody waits for is cancelled by its [`engine::Context`]; the work is never dropped in the middle.
+//! - A request that nobody waits for is cancelled by its [`engine::Context`]; the work is never dropped in the middle. When the server says
+//!   how long it waits, that is the context's `deadline`, and at it the server has its answer, without the work's. Some servers say nothing.
 
 mod backend;
 mod builder;
 mod hook;
+pub mod host;
 mod lease;
 pub mod reply;
 mod serve;

@@ -40,9 +40,11 @@
 //! a Go server alters, a lease that nothing can revoke — is an error of the call.
 
 mod harness;
+mod host_calls;
 mod memory;
 mod node;
 
 pub use harness::{Harness, IssuedLease};
+pub use host_calls::Told;
 pub use memory::Memory;
 pub use node::Node;

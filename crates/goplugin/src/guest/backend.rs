@@ -1,10 +1,6 @@
 //! `pb.Backend`: the calls of a host to its instances (plugin-protocol §3.2).
-//!
-//! Engine code runs in a task of its own. When the host gives a call up, the task's context is cancelled and the work ends by itself;
-//! when it panics, the host gets an error with a text and every other call goes on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use linchpin_engine::{Backend, Context, Error};
 use linchpin_model::{
@@ -16,10 +12,12 @@ use tonic::{Request, Response, Status};
 
 use super::broker::Broker;
 use super::callback::Callback;
+use super::host_calls::Host;
 use super::instances::{Instance, Instances};
 use super::storage::Storage;
 use super::system::System;
-use super::{Factory, Setup, log};
+use super::work::{self, Failure};
+use super::{Factory, Setup};
 use crate::convert::{ErrorClass, PluginError, answer_to_wire, request_from_wire};
 use crate::proto::pb;
 use crate::tasks::Tasks;
@@ -69,52 +67,19 @@ impl BackendService {
         self.0.instances.find(metadata)
     }
 
-    /// Runs engine code in a task; the context that it gets is cancelled when the caller goes away.
+    /// Runs engine code for a call.
     async fn run<T, F>(
         &self,
         metadata: &MetadataMap,
         request_id: Arc<str>,
         work: impl FnOnce(Context) -> F,
-    ) -> Result<T, Error>
+    ) -> Result<Result<T, Failure>, Status>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let mut ctx = Context::internal(self.0.tasks.stop().child_token());
-        ctx.request_id = request_id;
-        if let Some(limit) = deadline(metadata) {
-            ctx = ctx.within(limit);
-        }
-        let _hang_up = ctx.cancel.clone().drop_guard();
-        match self.0.tasks.tracker().spawn(work(ctx)).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let text = if error.is_panic() {
-                    "the plugin panicked while it served the request"
-                } else {
-                    "the plugin is being stopped"
-                };
-                log::error("plugin", text, &[]);
-                Err(Error::internal(text))
-            }
-        }
+        work::run(&self.0.tasks, metadata, request_id, work).await
     }
-}
-
-/// What the host's `grpc-timeout` says: digits and a unit.
-fn deadline(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let amount: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(amount.saturating_mul(3600)),
-        "M" => Duration::from_secs(amount.saturating_mul(60)),
-        "S" => Duration::from_secs(amount),
-        "m" => Duration::from_millis(amount),
-        "u" => Duration::from_micros(amount),
-        "n" => Duration::from_nanos(amount),
-        _ => return None,
-    })
 }
 
 /// The request in a message. `Err` is the answer to one that cannot be run at all.
@@ -186,9 +151,10 @@ impl pb::backend_server::Backend for BackendService {
             backend_uuid: args.backend_uuid,
             storage: Storage::new(Arc::clone(&callback)),
             system: Arc::clone(&system) as _,
+            host: Host::new(Arc::clone(&callback)),
         };
         let making = inner.factory.create(setup);
-        let made = self.run(&metadata, Arc::from(""), |_| making).await;
+        let made = self.run(&metadata, Arc::from(""), |_| making).await?;
         let err = match made {
             Ok(backend) => {
                 let instance = Instance {
@@ -237,10 +203,8 @@ impl pb::backend_server::Backend for BackendService {
                 instance.system.fetch().await;
                 instance.backend.initialize(&ctx).await
             })
-            .await;
-        let err = done
-            .err()
-            .map(|error| PluginError::from_engine(&error).to_wire());
+            .await?;
+        let err = done.err().map(|failure| failure.to_wire());
         Ok(Response::new(pb::InitializeReply { err }))
     }
 
@@ -258,8 +222,12 @@ impl pb::backend_server::Backend for BackendService {
                         instance.system.freshen().await;
                         serve(instance.backend.as_ref(), &ctx, request).await
                     })
-                    .await;
-                answer_to_wire(answer)
+                    .await?;
+                match answer {
+                    Ok(answer) => answer_to_wire(Ok(answer)),
+                    Err(Failure::Engine(error)) => answer_to_wire(Err(error)),
+                    Err(broken) => (None, Some(broken.to_wire())),
+                }
             }
         };
         Ok(Response::new(pb::HandleRequestReply { response, err }))
@@ -281,15 +249,15 @@ impl pb::backend_server::Backend for BackendService {
                     .run(&metadata, Arc::clone(&request.id), |ctx| async move {
                         instance.backend.exists(&ctx, &request).await
                     })
-                    .await;
+                    .await?;
                 match found {
                     Ok(exists) => pb::HandleExistenceCheckReply {
                         check_found: exists.is_some(),
                         exists: exists.unwrap_or_default(),
                         err: None,
                     },
-                    Err(error) => pb::HandleExistenceCheckReply {
-                        err: Some(PluginError::from_engine(&error).to_wire()),
+                    Err(failure) => pb::HandleExistenceCheckReply {
+                        err: Some(failure.to_wire()),
                         ..pb::HandleExistenceCheckReply::default()
                     },
                 }

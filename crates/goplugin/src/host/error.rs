@@ -85,6 +85,16 @@ impl Error {
         )
     }
 
+    /// Whether the plugin says that the time of the call is over: as a status, or in the words of a Go plugin's handler.
+    #[must_use]
+    pub fn is_deadline_exceeded(&self) -> bool {
+        match self {
+            Self::Status { code, .. } => *code == "DeadlineExceeded",
+            Self::Plugin(error) => error.message.contains("context deadline exceeded"),
+            _ => false,
+        }
+    }
+
     /// Sorts a call's failure.
     pub(super) fn from_call(error: CallError) -> Self {
         match error {

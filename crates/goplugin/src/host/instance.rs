@@ -9,6 +9,7 @@ use linchpin_crypto::random;
 use linchpin_engine::{SpecialPaths, StorageView, SystemView};
 use linchpin_model::{PluginType, Request, Response};
 use prost::Message;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::callbacks::Callbacks;
@@ -19,6 +20,7 @@ use crate::listen::Socket;
 use crate::names::MULTIPLEX_ID;
 use crate::proto::logical;
 use crate::proto::pb;
+use crate::timeout;
 
 /// The key of the multiplex id.
 const ID: HeaderName = HeaderName::from_static(MULTIPLEX_ID);
@@ -38,6 +40,9 @@ pub struct Setup {
 }
 
 /// One instance. Every call carries its multiplex id; dropping a call's future resets its stream, which the plugin sees as cancellation.
+///
+/// The `deadline` of a call goes with it, as `grpc-timeout`: the plugin knows then how long somebody will wait. To stop waiting is the
+/// caller's, for a plugin may look at neither (plugin-protocol §1.10).
 ///
 /// Dropping the instance closes its socket. [`Instance::cleanup`] tells the plugin as well.
 pub struct Instance {
@@ -151,9 +156,9 @@ impl Instance {
     ///
     /// # Errors
     /// [`Error::Plugin`] with the plugin's error, or the call's failure.
-    pub async fn initialize(&self) -> Result<(), Error> {
+    pub async fn initialize(&self, deadline: Option<Instant>) -> Result<(), Error> {
         let path = "/pb.Backend/Initialize";
-        let answer = self.call(path, &pb::InitializeArgs {}).await;
+        let answer = self.call_by(deadline, path, &pb::InitializeArgs {}).await;
         match answer {
             Ok(pb::InitializeReply { err: None }) => Ok(()),
             Ok(pb::InitializeReply { err: Some(error) }) => {
@@ -168,13 +173,17 @@ impl Instance {
     ///
     /// # Errors
     /// [`Error::Plugin`] with the plugin's error, or the call's failure; see [`Error::is_not_delivered`].
-    pub async fn handle_request(&self, request: &Request) -> Result<Option<Response>, Error> {
+    pub async fn handle_request(
+        &self,
+        deadline: Option<Instant>,
+        request: &Request,
+    ) -> Result<Option<Response>, Error> {
         let args = pb::HandleRequestArgs {
             storage_id: 0,
             request: Some(request_to_wire(request)),
         };
         let path = "/pb.Backend/HandleRequest";
-        let reply: pb::HandleRequestReply = self.call(path, &args).await?;
+        let reply: pb::HandleRequestReply = self.call_by(deadline, path, &args).await?;
         Ok(answer_from_wire(reply.response, reply.err)??)
     }
 
@@ -182,13 +191,17 @@ impl Instance {
     ///
     /// # Errors
     /// As [`Instance::handle_request`].
-    pub async fn existence_check(&self, request: &Request) -> Result<Option<bool>, Error> {
+    pub async fn existence_check(
+        &self,
+        deadline: Option<Instant>,
+        request: &Request,
+    ) -> Result<Option<bool>, Error> {
         let args = pb::HandleExistenceCheckArgs {
             storage_id: 0,
             request: Some(request_to_wire(request)),
         };
         let path = "/pb.Backend/HandleExistenceCheck";
-        let reply: pb::HandleExistenceCheckReply = self.call(path, &args).await?;
+        let reply: pb::HandleExistenceCheckReply = self.call_by(deadline, path, &args).await?;
         match reply.err.map(PluginError::from_wire) {
             None => Ok(reply.check_found.then_some(reply.exists)),
             Some(error) if error.class == ErrorClass::UnsupportedPath => Ok(None),
@@ -201,8 +214,12 @@ impl Instance {
     ///
     /// # Errors
     /// As [`Instance::handle_request`], but *unsupported* and error responses are answers here.
-    pub async fn resolve_path(&self, request: &Request) -> Result<Option<String>, Error> {
-        let answer = match self.handle_request(request).await {
+    pub async fn resolve_path(
+        &self,
+        deadline: Option<Instant>,
+        request: &Request,
+    ) -> Result<Option<String>, Error> {
+        let answer = match self.handle_request(deadline, request).await {
             Ok(answer) => answer,
             // An error *response* is ignored; so are the two classes that every plugin answers unknown operations with.
             Err(Error::Plugin(error)) if error.is_unsupported() || error.shown.is_some() => None,
@@ -220,11 +237,12 @@ impl Instance {
     ///
     /// # Errors
     /// The call's failure.
-    pub async fn invalidate_key(&self, key: &str) -> Result<(), Error> {
+    pub async fn invalidate_key(&self, deadline: Option<Instant>, key: &str) -> Result<(), Error> {
         let args = pb::InvalidateKeyArgs {
             key: key.to_owned(),
         };
-        let pb::Empty {} = self.call("/pb.Backend/InvalidateKey", &args).await?;
+        let path = "/pb.Backend/InvalidateKey";
+        let pb::Empty {} = self.call_by(deadline, path, &args).await?;
         Ok(())
     }
 
@@ -271,8 +289,26 @@ impl Instance {
         M: Message,
         A: Message + Default,
     {
+        self.call_by(None, path, message).await
+    }
+
+    async fn call_by<M, A>(
+        &self,
+        deadline: Option<Instant>,
+        path: &'static str,
+        message: &M,
+    ) -> Result<A, Error>
+    where
+        M: Message,
+        A: Message + Default,
+    {
+        // Room for what every call has, too.
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ID, self.id.clone());
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        if let Some(timeout) = left.and_then(timeout::to_header) {
+            headers.insert(timeout::NAME, timeout);
+        }
         self.connection.call(path, headers, message).await
     }
 }

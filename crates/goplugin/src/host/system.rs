@@ -12,13 +12,12 @@ use tonic::Status;
 
 use crate::convert::duration_to_wire;
 use crate::proto::{logical, pb};
+use crate::timeout;
 
 type Reply<T> = Result<T, Status>;
 
 /// How long a password may take when the caller has set no deadline.
 const PASSWORD_TIME: Duration = Duration::from_secs(1);
-/// The metadata key in which a gRPC caller sends its deadline.
-const DEADLINE: &str = "grpc-timeout";
 
 /// The node as one instance sees it.
 #[derive(Clone)]
@@ -129,7 +128,7 @@ impl SystemService {
     ) -> Reply<pb::GeneratePasswordFromPolicyReply> {
         let mut ctx = Context::internal(self.cancel.clone());
         // With a deadline of its own, the caller resets the call when it has passed.
-        if !headers.contains_key(DEADLINE) {
+        if !headers.contains_key(timeout::NAME) {
             ctx = ctx.within(PASSWORD_TIME);
         }
         let policy = args.policy_name;

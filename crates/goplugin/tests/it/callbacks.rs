@@ -1,10 +1,13 @@
 //! Calls from the plugin back to the host.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use linchpin_engine::{Access, Error as EngineError, Page, StorageEntry};
-use linchpin_model::{Operation, Response};
+use linchpin_engine::{Access, Cancelled, Error as EngineError, Page, StorageEntry};
+use linchpin_goplugin::guest::HostError;
+use linchpin_model::{JsonObject, Operation, Response};
 
 use crate::pair::{Pair, request};
 use crate::store::{STUCK, Store};
@@ -43,12 +46,52 @@ async fn storage_is_read_written_listed_and_deleted() {
     let store = Arc::new(Store::default());
     let instance = pair.mount(&store).await;
     let done = instance
-        .handle_request(&request(Operation::Read, "x"))
+        .handle_request(None, &request(Operation::Read, "x"))
         .await;
     assert!(done.unwrap().is_none());
     let keys: Vec<String> = store.entries.lock().keys().cloned().collect();
     assert_eq!(keys, ["b/c", "b/d", "e"]);
     assert!(!instance.asks_transactional());
+}
+
+/// What our host answers: it has neither entities nor subscribers, and wraps nothing for plugins.
+#[tokio::test]
+async fn each_call_to_the_host_gives_what_it_says_or_why_not() {
+    let pair = Pair::new(|engine, ctx, _| async move {
+        let (host, fields) = (&engine.host, BTreeMap::new());
+        let failed = |text: &str| HostError::Failed(text.to_owned());
+        let ttls = (Duration::from_secs(11), Duration::from_secs(22));
+        assert_eq!(host.lease_ttls(&ctx).await, Ok(ttls));
+        assert_eq!(host.environment(&ctx).await.unwrap().version, "1.2.3");
+        assert_eq!(host.entity(&ctx, "e").await, Ok(None));
+        assert_eq!(host.groups(&ctx, "e").await, Ok(Vec::new()));
+        assert_eq!(
+            host.generate_password(&ctx, "p").await.unwrap(),
+            "password by p"
+        );
+        assert_eq!(
+            host.generate_password(&ctx, "").await,
+            Err(failed("no password policy specified"))
+        );
+        let data = JsonObject::empty();
+        let refused = "response wrapping is not available to plugins on this server";
+        let wrapped = host.wrap(&ctx, &data, Duration::from_secs(1)).await;
+        assert_eq!(wrapped, Err(failed(refused)));
+        let token = host.identity_token(&ctx, "a", Duration::from_secs(1)).await;
+        assert_eq!(token, Err(HostError::Unsupported));
+        assert_eq!(host.send_event(&ctx, "t", &fields).await, Ok(()));
+        assert_eq!(host.record_observation(&ctx, "t", &fields).await, Ok(()));
+        let gone = ctx.child();
+        gone.cancel.cancel();
+        let cancelled = Err(HostError::Cancelled(Cancelled));
+        assert_eq!(host.groups(&gone, "e").await, cancelled);
+        Ok(None)
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    let asked = request(Operation::Read, "x");
+    let done = instance.handle_request(None, &asked).await;
+    assert!(done.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -62,7 +105,7 @@ async fn a_storage_refusal_keeps_its_text() {
     store.in_setup.store(true, Ordering::Relaxed);
     let instance = pair.mount(&store).await;
     let answer = instance
-        .handle_request(&request(Operation::Read, "x"))
+        .handle_request(None, &request(Operation::Read, "x"))
         .await;
     let warnings = answer.unwrap().unwrap().warnings;
     assert_eq!(warnings, ["cannot write to storage during setup"]);
@@ -90,7 +133,7 @@ async fn h33_a_transaction_is_all_or_nothing() {
     let instance = pair.mount(&store).await;
     for (path, entries) in [("drop", 0), ("commit", 2)] {
         let done = instance
-            .handle_request(&request(Operation::Read, path))
+            .handle_request(None, &request(Operation::Read, path))
             .await;
         assert!(done.unwrap().is_none());
         assert_eq!(store.entries.lock().len(), entries, "{path}");
@@ -110,7 +153,7 @@ async fn h34_what_a_plugin_leaves_open_is_rolled_back() {
     let store = Arc::new(Store::default());
     let instance = pair.mount(&store).await;
     instance
-        .handle_request(&request(Operation::Read, "x"))
+        .handle_request(None, &request(Operation::Read, "x"))
         .await
         .unwrap();
     assert_eq!(instance.roll_back_transactions(), 1);
@@ -140,7 +183,7 @@ async fn a_transaction_that_the_host_has_ended_does_not_commit() {
     let store = Arc::new(Store::default());
     let instance = pair.mount(&store).await;
     let asked = request(Operation::Read, "x");
-    let (outcome, ()) = tokio::join!(instance.handle_request(&asked), async {
+    let (outcome, ()) = tokio::join!(instance.handle_request(None, &asked), async {
         begun.notified().await;
         instance.roll_back_transactions();
         ended.notify_one();
@@ -177,7 +220,7 @@ async fn the_system_view_arrives() {
     .await;
     let instance = pair.mount(&Arc::default()).await;
     let answer = instance
-        .handle_request(&request(Operation::Read, "x"))
+        .handle_request(None, &request(Operation::Read, "x"))
         .await;
     let warnings = answer.unwrap().unwrap().warnings;
     assert_eq!(warnings, ["password by p", "no password policy specified"]);
@@ -194,7 +237,7 @@ async fn a_callback_that_hangs_ends_with_its_instance_and_holds_nothing_up() {
     let store = Arc::new(Store::default());
     let instance = pair.mount(&store).await;
     let asked = request(Operation::Read, "x");
-    let (outcome, cleaned) = tokio::join!(instance.handle_request(&asked), async {
+    let (outcome, cleaned) = tokio::join!(instance.handle_request(None, &asked), async {
         store.reached.cancelled().await;
         instance.cleanup().await
     });
@@ -230,12 +273,22 @@ async fn h35_a_value_of_the_limit_is_stored_and_a_larger_one_refused_on_a_connec
     let store = Arc::new(Store::default());
     let instance = pair.mount(&store).await;
     let asked = request(Operation::Read, "limit");
-    assert!(instance.handle_request(&asked).await.unwrap().is_none());
+    assert!(
+        instance
+            .handle_request(None, &asked)
+            .await
+            .unwrap()
+            .is_none()
+    );
     store.entries.lock().clear();
     // More than the window of the connection holds, if what is refused were never given back.
     for _ in 0..5 {
         let asked = request(Operation::Read, "larger");
-        let answer = instance.handle_request(&asked).await.unwrap().unwrap();
+        let answer = instance
+            .handle_request(None, &asked)
+            .await
+            .unwrap()
+            .unwrap();
         let text = answer.warnings.concat();
         assert!(text.contains("length too large"), "{text}");
         assert!(text.contains("the limit is: 34603008 bytes"), "{text}");

@@ -27,8 +27,8 @@ async fn an_instance_says_what_it_is() {
     );
     assert_eq!(instance.version().await.unwrap(), "v1.2.3");
     assert_eq!(instance.special_paths().await.unwrap().root, ["config"]);
-    instance.initialize().await.unwrap();
-    instance.invalidate_key("x").await.unwrap();
+    instance.initialize(None).await.unwrap();
+    instance.invalidate_key(None, "x").await.unwrap();
     assert!(pair.host.calls_answered() >= 6);
 }
 
@@ -42,7 +42,11 @@ async fn h25_data_keeps_every_digit_and_twenty_mebibytes_pass() {
         "x".repeat(20 << 20)
     );
     asked.data = Some(JsonObject::from_text(big).unwrap());
-    let answer = instance.handle_request(&asked).await.unwrap().unwrap();
+    let answer = instance
+        .handle_request(None, &asked)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(answer.data, asked.data);
 }
 
@@ -56,13 +60,17 @@ async fn an_answer_above_the_limit_is_an_error_of_its_call_alone() {
     let instance = pair.mount(&Arc::default()).await;
     for _ in 0..3 {
         let asked = request(Operation::Read, "large");
-        let error = instance.handle_request(&asked).await.unwrap_err();
+        let error = instance.handle_request(None, &asked).await.unwrap_err();
         assert!(!error.is_connection_loss(), "{error:?}");
         let text = error.to_string();
         assert!(text.contains("length too large"), "{text}");
         assert!(text.contains("the limit is: 67108864 bytes"), "{text}");
         let small = request(Operation::Read, "small");
-        let answer = instance.handle_request(&small).await.unwrap().unwrap();
+        let answer = instance
+            .handle_request(None, &small)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(answer.warnings, ["x"]);
     }
 }
@@ -87,7 +95,7 @@ async fn two_instances_of_one_process_do_not_see_each_others_data() {
     assert_ne!(one.id(), two.id());
     for (instance, value) in [(&one, "of a"), (&two, "of b")] {
         let answer = instance
-            .handle_request(&request(Operation::Read, "same"))
+            .handle_request(None, &request(Operation::Read, "same"))
             .await;
         assert_eq!(answer.unwrap().unwrap().warnings, [value]);
     }
@@ -131,7 +139,7 @@ async fn errors_keep_their_class_and_a_panic_is_one_with_a_text() {
         ("else", ErrorKind::NotFound, "unsupported path"),
     ] {
         let error = instance
-            .handle_request(&request(Operation::Read, path))
+            .handle_request(None, &request(Operation::Read, path))
             .await
             .unwrap_err();
         let error = EngineError::from(error);
@@ -149,7 +157,7 @@ async fn existence_checks_tell_found_from_unchecked() {
     let instance = pair.mount(&Arc::default()).await;
     let check = async |path| {
         let asked = request(Operation::Update, path);
-        instance.existence_check(&asked).await.unwrap()
+        instance.existence_check(None, &asked).await.unwrap()
     };
     assert_eq!(check("missing").await, Some(false));
     assert_eq!(check("unchecked").await, None);
@@ -160,11 +168,11 @@ async fn operations_that_an_engine_does_not_have_are_answered_as_such() {
     let pair = Pair::new(|_, _, _| async { Err(EngineError::unsupported_path()) }).await;
     let instance = pair.mount(&Arc::default()).await;
     let resolved = instance
-        .resolve_path(&request(Operation::ResolvePath, "A/b"))
+        .resolve_path(None, &request(Operation::ResolvePath, "A/b"))
         .await;
     assert_eq!(resolved.unwrap(), None);
     let rolled_back = instance
-        .handle_request(&request(Operation::Rollback, ""))
+        .handle_request(None, &request(Operation::Rollback, ""))
         .await;
     assert!(rolled_back.unwrap().is_none());
 }
@@ -187,8 +195,57 @@ async fn h36_dropping_a_call_cancels_it_in_the_plugin() {
     let instance = pair.mount(&Arc::default()).await;
     let asked = request(Operation::Read, "x");
     tokio::select! {
-        _ = instance.handle_request(&asked) => panic!("it was not to end by itself"),
+        _ = instance.handle_request(None, &asked) => panic!("it was not to end by itself"),
         () = started.notified() => {}
+    }
+    cancelled.notified().await;
+    pair.host.health().await.unwrap();
+}
+
+/// Without a deadline there is none in the plugin either; with one, the handler may read it, and the call ends at it.
+#[tokio::test]
+async fn h36_the_deadline_of_a_call_is_the_plugins_too() {
+    let cancelled = Arc::new(Notify::new());
+    let end = Arc::clone(&cancelled);
+    let pair = Pair::new(move |_, ctx, request| {
+        let end = Arc::clone(&end);
+        async move {
+            if request.path == "wait" {
+                // Blind to the time, as some engines are; that nobody waits any more it hears.
+                ctx.cancel.cancelled().await;
+                end.notify_one();
+                return Ok(None);
+            }
+            if request.path == "heed" {
+                ctx.race(std::future::pending::<()>()).await?;
+            }
+            let left = ctx.deadline.map(|at| at - tokio::time::Instant::now());
+            Ok(Some(Response::warning(format!("{left:?}"))))
+        }
+    })
+    .await;
+    let instance = pair.mount(&Arc::default()).await;
+    let limit = Duration::from_secs(90);
+    let read = request(Operation::Read, "left");
+    let left = async |deadline| {
+        let answer = instance.handle_request(deadline, &read).await;
+        answer.unwrap().unwrap().warnings.remove(0)
+    };
+    assert_eq!(left(None).await, "None");
+    let told = left(Some(tokio::time::Instant::now() + limit)).await;
+    assert!(
+        told.starts_with("Some(9") || told.starts_with("Some(8"),
+        "{told}"
+    );
+    for path in ["wait", "heed"] {
+        let soon = tokio::time::Instant::now() + Duration::from_millis(30);
+        let asked = request(Operation::Read, path);
+        let error = instance.handle_request(Some(soon), &asked).await;
+        let error = error.unwrap_err();
+        assert!(error.is_deadline_exceeded(), "{path}: {error:?}");
+        assert!(tokio::time::Instant::now() >= soon);
+        let text = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+        assert_eq!(error.to_string(), text);
     }
     cancelled.notified().await;
     pair.host.health().await.unwrap();
@@ -201,7 +258,7 @@ async fn cleanup_twice_succeeds_and_then_nobody_is_there() {
     instance.cleanup().await.unwrap();
     instance.cleanup().await.unwrap();
     let error = instance
-        .handle_request(&request(Operation::Read, "x"))
+        .handle_request(None, &request(Operation::Read, "x"))
         .await
         .unwrap_err();
     assert!(
@@ -217,7 +274,7 @@ async fn shutdown_ends_the_plugin_and_what_is_in_flight() {
     let asked = request(Operation::Read, "x");
     let plugin = pair.plugin.as_ref().unwrap();
     let (outcome, (), ()) = tokio::join!(
-        instance.handle_request(&asked),
+        instance.handle_request(None, &asked),
         pair.host.shutdown(Duration::from_secs(2)),
         plugin.ended(),
     );
@@ -238,7 +295,7 @@ async fn the_exit_of_the_process_ends_every_call() {
     .await;
     let instance = pair.mount(&Arc::default()).await;
     let asked = request(Operation::Read, "x");
-    let (outcome, ()) = tokio::join!(instance.handle_request(&asked), async {
+    let (outcome, ()) = tokio::join!(instance.handle_request(None, &asked), async {
         arrived.cancelled().await;
         pair.exited.cancel();
     });
@@ -254,7 +311,7 @@ async fn a_call_after_the_connection_broke_was_surely_not_delivered() {
         tokio::task::yield_now().await;
     }
     let error = instance
-        .handle_request(&request(Operation::Read, "x"))
+        .handle_request(None, &request(Operation::Read, "x"))
         .await
         .unwrap_err();
     assert!(error.is_not_delivered(), "{error:?}");
@@ -276,7 +333,7 @@ async fn h48_a_hundred_requests_are_in_the_plugin_at_the_same_time() {
     let instance = pair.mount(&Arc::default()).await;
     let all = (0..MANY).map(|_| async {
         instance
-            .handle_request(&request(Operation::Read, "x"))
+            .handle_request(None, &request(Operation::Read, "x"))
             .await
             .unwrap();
     });

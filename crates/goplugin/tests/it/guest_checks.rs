@@ -1,9 +1,11 @@
 //! Checks of plugin-protocol §8 that need to see the messages themselves, or a host that offers less than ours.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use linchpin_engine::{Access, Error, Page, StorageEntry};
+use linchpin_goplugin::guest::HostError;
 use linchpin_goplugin::host::Setup as HostSetup;
 use linchpin_goplugin::proto::health::HealthCheckRequest;
 use linchpin_goplugin::proto::health::health_client::HealthClient;
@@ -121,6 +123,54 @@ async fn p07_an_unknown_id_is_an_error_and_the_process_goes_on() {
     assert!(host.ask(Some("a"), "read", "x").await.is_ok());
 }
 
+/// An internal error (§6), whatever the call; an error of the engine's own text has no class.
+#[tokio::test]
+async fn p10_a_panic_is_an_internal_error_and_the_process_goes_on() {
+    let host = BareHost::start(true, |_, _, request| {
+        Box::pin(async move {
+            assert_ne!(request.path, "panic");
+            Err(Error::internal("as told"))
+        })
+    })
+    .await;
+    host.setup(Some("a")).await.unwrap();
+    let text = "the plugin panicked while it served the request";
+    for (path, class, text) in [("panic", 2, text), ("x", 0, "as told")] {
+        let error = host.ask(Some("a"), "read", path).await.unwrap().err;
+        let error = error.unwrap();
+        assert_eq!((error.err_type, error.err_msg.as_str()), (class, text));
+    }
+}
+
+/// What a host of Go sends: more digits than we do, in a finer unit.
+#[tokio::test]
+async fn the_deadline_of_any_host_is_the_handlers() {
+    let host = BareHost::start(true, |_, ctx, _| {
+        Box::pin(async move {
+            let left = ctx.deadline.map(|at| at - tokio::time::Instant::now());
+            Ok(Some(Response::warning(format!("{left:?}"))))
+        })
+    })
+    .await;
+    host.setup(Some("a")).await.unwrap();
+    let args = pb::HandleRequestArgs {
+        request: Some(pb::Request {
+            operation: "read".to_owned(),
+            path: "x".to_owned(),
+            data: "null".to_owned(),
+            ..pb::Request::default()
+        }),
+        ..pb::HandleRequestArgs::default()
+    };
+    let mut message = with_id(Some("a"), args);
+    let metadata = message.metadata_mut();
+    metadata.insert("grpc-timeout", "89999950u".parse().unwrap());
+    let answer = host.backend().handle_request(message).await;
+    let answer = answer.unwrap().into_inner();
+    let told = answer.response.unwrap().warnings.remove(0);
+    assert!(told.starts_with("Some(8"), "{told}");
+}
+
 /// Go peers fail on an empty JSON field and on a lease or a wrapping without its time.
 #[tokio::test]
 async fn p11_every_reply_has_valid_json_and_its_times() {
@@ -219,6 +269,22 @@ async fn p12_a_host_with_four_storage_calls_and_nothing_else_is_enough() {
             assert_eq!(storage.list(&ctx, "", page).await?, ["c"]);
             assert_eq!(setup.system.default_lease_ttl(), Duration::ZERO);
             setup.system.generate_password(&ctx, "p").await.unwrap_err();
+            // Neither events nor observations (§3.6), nor anything else.
+            let (host, none) = (&setup.host, BTreeMap::new());
+            let missing = [
+                host.lease_ttls(&ctx).await.err(),
+                host.environment(&ctx).await.err(),
+                host.entity(&ctx, "e").await.err(),
+                host.groups(&ctx, "e").await.err(),
+                host.generate_password(&ctx, "p").await.err(),
+                host.wrap(&ctx, &JsonObject::empty(), Duration::ZERO)
+                    .await
+                    .err(),
+                host.identity_token(&ctx, "a", Duration::ZERO).await.err(),
+                host.send_event(&ctx, "t", &none).await.err(),
+                host.record_observation(&ctx, "t", &none).await.err(),
+            ];
+            assert_eq!(missing, [const { Some(HostError::Unsupported) }; 9]);
             Ok(Some(Response::warning("done")))
         })
     })
@@ -248,7 +314,7 @@ async fn p15_requests_of_one_and_of_several_instances_run_side_by_side() {
     let two = pair.host.setup(mount()).await.unwrap();
     let asked = request(Operation::Read, "x");
     let calls = [&one, &one, &one, &one, &two, &two, &two, &two]
-        .map(|instance| instance.handle_request(&asked));
+        .map(|instance| instance.handle_request(None, &asked));
     for outcome in futures_util::future::join_all(calls).await {
         assert!(outcome.unwrap().is_none());
     }

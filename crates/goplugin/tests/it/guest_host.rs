@@ -10,16 +10,16 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use linchpin_crypto::tls::{self, OneTimeIdentity};
-use linchpin_engine::{Backend, BoxFuture, Context, Error, SpecialPaths};
-use linchpin_goplugin::guest::{self, Factory, Launch, Options, Running, Setup};
-use linchpin_goplugin::names::{BACKEND_COOKIE, MULTIPLEX_ID, env};
+use linchpin_engine::{BoxFuture, Context, Error};
+use linchpin_goplugin::guest::Running;
+use linchpin_goplugin::names::MULTIPLEX_ID;
 use linchpin_goplugin::proto::pb;
 use linchpin_goplugin::proto::pb::backend_client::BackendClient;
 use linchpin_goplugin::proto::pb::storage_server::{Storage, StorageServer};
 use linchpin_goplugin::proto::plugin::ConnInfo;
 use linchpin_goplugin::proto::plugin::grpc_broker_client::GrpcBrokerClient;
 use linchpin_goplugin::{Address, Handshake};
-use linchpin_model::{PluginType, Request, Response};
+use linchpin_model::{Request, Response};
 use parking_lot::Mutex;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -29,63 +29,11 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response as Reply, Status};
 
-use crate::pair::{folder, identity};
+use crate::pair::{self, Engine, folder, identity};
 
-/// What the plugin's engine does with a request.
+/// What the plugin's engine does with a request: a [`pair::Handler`] that captures nothing.
 pub(crate) type Handler =
-    fn(Arc<Setup>, Context, Request) -> BoxFuture<'static, Result<Option<Response>, Error>>;
-
-struct Engine(Arc<Setup>, Handler);
-
-impl Backend for Engine {
-    fn plugin_type(&self) -> PluginType {
-        PluginType::Secret
-    }
-
-    fn special_paths(&self) -> Arc<SpecialPaths> {
-        Arc::new(SpecialPaths {
-            root: vec!["config".to_owned()],
-            ..SpecialPaths::default()
-        })
-    }
-
-    fn initialize<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn handle<'a>(
-        &'a self,
-        ctx: &'a Context,
-        request: Request,
-    ) -> BoxFuture<'a, Result<Option<Response>, Error>> {
-        (self.1)(Arc::clone(&self.0), ctx.clone(), request)
-    }
-
-    fn exists<'a>(
-        &'a self,
-        _: &'a Context,
-        _: &'a Request,
-    ) -> BoxFuture<'a, Result<Option<bool>, Error>> {
-        Box::pin(async { Ok(Some(true)) })
-    }
-
-    fn invalidate<'a>(&'a self, _: &'a Context, _: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
-    }
-
-    fn cleanup<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
-    }
-}
-
-struct Maker(Handler);
-
-impl Factory for Maker {
-    fn create(&self, setup: Setup) -> BoxFuture<'static, Result<Arc<dyn Backend>, Error>> {
-        let engine = Engine(Arc::new(setup), self.0);
-        Box::pin(async move { Ok(Arc::new(engine) as Arc<dyn Backend>) })
-    }
-}
+    fn(Arc<Engine>, Context, Request) -> BoxFuture<'static, Result<Option<Response>, Error>>;
 
 /// The host and its plugin.
 pub(crate) struct BareHost {
@@ -119,21 +67,7 @@ pub(crate) fn with_id<T>(id: Option<&str>, message: T) -> tonic::Request<T> {
 impl BareHost {
     pub(crate) async fn start(multiplexed: bool, handler: Handler) -> Self {
         let (own, folder) = (identity(), folder());
-        let variables = [
-            (BACKEND_COOKIE.0, BACKEND_COOKIE.1.to_owned()),
-            (env::CLIENT_CERT, own.certificate_pem().to_owned()),
-            (env::UNIX_SOCKET_DIR, folder.display().to_string()),
-        ];
-        let launch = Launch::read(|name| {
-            let found = variables.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| value.clone())
-        });
-        let options = Options {
-            version: "v1.2.3".to_owned(),
-            multiplexed,
-            ignore_shutdown: false,
-        };
-        let plugin = guest::start(launch.unwrap(), options, Arc::new(Maker(handler))).unwrap();
+        let plugin = pair::plugin(&own, &folder, multiplexed, Arc::new(handler));
         let handshake = plugin.handshake().clone();
         let Address::Unix(socket) = handshake.address.clone() else {
             panic!("{:?}", handshake.address);

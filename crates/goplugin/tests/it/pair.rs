@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use linchpin_crypto::tls::OneTimeIdentity;
 use linchpin_engine::{Backend, BoxFuture, Context, Error, SpecialPaths, StorageView, SystemView};
-use linchpin_goplugin::guest::{self, Factory, Launch, Options, Running};
+use linchpin_goplugin::guest::{self, Factory, HostCalls, Launch, Options, Running};
 use linchpin_goplugin::host::{Connection, Instance, Open, Setup};
 use linchpin_goplugin::names::{BACKEND_COOKIE, env};
 use linchpin_model::{Operation, PluginType, Request, Response};
@@ -27,6 +27,7 @@ pub(crate) type Handler = Arc<
 pub(crate) struct Engine {
     pub(crate) storage: Arc<dyn StorageView>,
     pub(crate) system: Arc<dyn SystemView>,
+    pub(crate) host: Arc<dyn HostCalls>,
     pub(crate) config: BTreeMap<String, String>,
 }
 
@@ -95,6 +96,7 @@ impl Factory for Maker {
             let engine = Engine {
                 storage: setup.storage,
                 system: setup.system,
+                host: setup.host,
                 config: setup.config,
             };
             Ok(Arc::new(Shell {
@@ -134,6 +136,7 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn plugin(
     host: &OneTimeIdentity,
     folder: &std::path::Path,
+    multiplexed: bool,
     handler: Handler,
 ) -> Running {
     let variables = [
@@ -147,7 +150,7 @@ pub(crate) fn plugin(
     });
     let options = Options {
         version: "v1.2.3".to_owned(),
-        multiplexed: true,
+        multiplexed,
         ignore_shutdown: false,
     };
     guest::start(launch.unwrap(), options, Arc::new(Maker(handler))).unwrap()
@@ -168,7 +171,7 @@ impl Pair {
         let folder = folder();
         let handler: Handler =
             Arc::new(move |engine, ctx, request| Box::pin(handler(engine, ctx, request)));
-        let plugin = plugin(&own, &folder, handler);
+        let plugin = plugin(&own, &folder, true, handler);
         let exited = CancellationToken::new();
         let host = Connection::open(Open {
             handshake: plugin.handshake(),

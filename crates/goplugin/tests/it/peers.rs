@@ -37,7 +37,7 @@ async fn open(
 #[tokio::test]
 async fn h09_another_certificate_than_in_the_line_is_refused() {
     let (own, folder) = (identity(), folder());
-    let running = plugin(&own, &folder, silent());
+    let running = plugin(&own, &folder, true, silent());
     open(running.handshake(), &own, &folder).await.unwrap();
     let mut forged = running.handshake().clone();
     forged.certificate = Some(identity().certificate().to_vec());
@@ -48,7 +48,7 @@ async fn h09_another_certificate_than_in_the_line_is_refused() {
 #[tokio::test]
 async fn h11_the_plugin_refuses_another_host_and_plaintext() {
     let (own, folder) = (identity(), folder());
-    let running = plugin(&own, &folder, silent());
+    let running = plugin(&own, &folder, true, silent());
     assert!(
         open(running.handshake(), &identity(), &folder)
             .await

@@ -75,7 +75,8 @@ fn a_failed_start_names_file_cause_cure_and_last_output_in_this_order() {
 #[test]
 fn what_is_no_handshake_is_told_with_what_to_do() {
     let old = "the plugin was built with a Vault SDK that is too old: rebuild it with v0.6.0 or \
-               newer, which speaks plugin protocol 5";
+               newer, which speaks plugin protocol 5, and with go-plugin v1.4.5 or newer, without \
+               which it mounts and then reaches no storage";
     let current = "rebuild the plugin with a current SDK, whose ServeMultiplex speaks gRPC over TLS \
                    and plugin protocol 5";
     for (error, parts) in [

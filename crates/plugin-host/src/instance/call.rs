@@ -2,7 +2,8 @@
 //! (plugin-protocol §5.8).
 
 use super::core::{Bond, Bound, Core};
-use linchpin_engine::{BoxFuture, Context, Error};
+use crate::deadline::is_over;
+use linchpin_engine::{BoxFuture, Cancelled, Context, Error};
 use linchpin_goplugin::host::{Error as WireError, Instance as Wire};
 use linchpin_model::ErrorKind;
 use std::sync::Arc;
@@ -43,15 +44,20 @@ impl Core {
             if !is_answer && self.host.stopping.is_cancelled() {
                 return Err(crate::Error::Stopping.into_refusal());
             }
+            let over = is_over(ctx);
             let error = match outcome {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if error.is_connection_loss() => error,
-                Ok(Err(error)) => return Err(error.into()),
-                Err(cancelled) => {
-                    if ctx.deadline.is_some_and(|at| at <= Instant::now()) {
+                // The plugin counts the same time, and may be a moment faster to say so: who called
+                // sees the end of the time as it is always told.
+                Ok(Err(error)) if !(over && error.is_deadline_exceeded()) => {
+                    return Err(error.into());
+                }
+                Ok(Err(_)) | Err(Cancelled) => {
+                    if over {
                         bound.process.note_overdue();
                     }
-                    return Err(cancelled.into());
+                    return Err(Cancelled.into());
                 }
             };
             // A stream that was refused on a connection that goes on is no sign of an end.

@@ -1,7 +1,7 @@
 //! The instance itself: its mount, what it is bound to now, and its life.
 
 use crate::Error;
-use crate::deadline::in_context;
+use crate::deadline::{in_context, is_over};
 use crate::generation::Place;
 use crate::host::Host;
 use crate::phase::SetupView;
@@ -199,7 +199,8 @@ impl Core {
         let checked = match self.check(process, &wire).await {
             Ok(paths) if self.initialized.load(Ordering::Acquire) => {
                 storage.open();
-                self.initialize_wire(process, &wire).await.map(|()| paths)
+                let done = self.initialize_wire(None, process, &wire).await;
+                done.map(|()| paths)
             }
             other => other,
         };
@@ -242,9 +243,15 @@ impl Core {
         Ok(Arc::new(paths))
     }
 
-    async fn initialize_wire(&self, process: &Process, wire: &Wire) -> Result<(), Error> {
+    async fn initialize_wire(
+        &self,
+        deadline: Option<Instant>,
+        process: &Process,
+        wire: &Wire,
+    ) -> Result<(), Error> {
         let limit = self.host.settings.plugin_initialize_timeout;
-        process.step(INITIALIZE, limit, wire.initialize()).await
+        let asked = wire.initialize(deadline);
+        process.step(INITIALIZE, limit, asked).await
     }
 
     /// The core's call: storage can be written from now on.
@@ -252,7 +259,14 @@ impl Core {
         let began = Instant::now();
         let bound = self.bound(ctx).await?;
         bound.storage.open();
-        let work = Box::pin(self.initialize_wire(&bound.process, &bound.wire));
+        let work = Box::pin(async {
+            let asked = self.initialize_wire(ctx.deadline, &bound.process, &bound.wire);
+            match asked.await {
+                // The plugin counts the same time: the end of ours is what is told.
+                Err(_) if is_over(ctx) => std::future::pending().await,
+                done => done,
+            }
+        });
         // The core has the same limit, began to count a moment earlier, and takes its own text.
         in_context(ctx, began, INITIALIZE, work)
             .await?

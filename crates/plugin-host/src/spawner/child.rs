@@ -92,22 +92,18 @@ impl Child {
     }
 
     /// Whether it runs at this very moment: asks the kernel, so it is never behind.
+    ///
+    /// The kernel is asked once, for the memory, since every request asks. A process gives its
+    /// memory back before its pidfd says that it has ended, and a killed one whose first thread is a
+    /// zombie, while others are still being taken down, has none either: everybody can see its end
+    /// then, but its pidfd does not say so yet. A process that was reaped has no entry to read.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.exit.borrow().is_none() && !has_ended(&self.pidfd) && self.has_memory()
-    }
-
-    /// A killed process whose first thread is a zombie, while others are still being taken down,
-    /// has no memory any more: everybody can see its end then, but its pidfd does not say so yet.
-    fn has_memory(&self) -> bool {
-        let Some(memory) = &self.memory else {
-            return true;
+        let lives = || match &self.memory {
+            Some(memory) => has_memory(memory),
+            None => !has_ended(&self.pidfd),
         };
-        let mut pages = [0_u8; 2];
-        match rustix::io::pread(memory, &mut pages, 0) {
-            Ok(_) => pages != *b"0 ",
-            Err(_) => false,
-        }
+        self.exit.borrow().is_none() && lives()
     }
 
     /// Waits for its end. Any number of tasks may wait.
@@ -250,6 +246,15 @@ fn register(pidfd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
         .map_err(|e| e.into_parts().1)
 }
 
+/// Whether the process of a `statm` has memory, asked of the kernel.
+fn has_memory(memory: &File) -> bool {
+    let mut pages = [0_u8; 2];
+    match rustix::io::pread(memory, &mut pages, 0) {
+        Ok(_) => pages != *b"0 ",
+        Err(_) => false,
+    }
+}
+
 /// Whether the process of a pidfd has ended, asked of the kernel.
 fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
@@ -312,3 +317,32 @@ async fn reap_group(group: Pid) {
 /// dead then is stuck in the kernel.
 const ORPHAN_ATTEMPTS: u32 = 400;
 const ORPHAN_PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `is_alive` relies on: whoever can see the end by the pidfd sees it by the memory.
+    #[test]
+    fn a_process_that_has_ended_has_no_memory_reaped_or_not() {
+        for round in 0..50 {
+            let mut child = std::process::Command::new("cat")
+                .stdin(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let pid = Pid::from_child(&child);
+            let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+            let memory = File::open(format!("/proc/{}/statm", child.id())).unwrap();
+            assert!(has_memory(&memory) && !has_ended(&pidfd), "{round}");
+            if round % 2 == 0 {
+                child.kill().unwrap();
+            } else {
+                drop(child.stdin.take());
+            }
+            while !has_ended(&pidfd) {}
+            assert!(!has_memory(&memory), "{round}: a zombie");
+            child.wait().unwrap();
+            assert!(!has_memory(&memory), "{round}: reaped");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use crate::scratch::PATIENCE;
 use crate::world::{World, example};
 use linchpin_engine::{Fleet, Joining};
-use linchpin_model::ErrorKind;
+use linchpin_model::{ErrorKind, Operation, Request};
 use std::pin::pin;
 use std::sync::mpsc;
 use std::task::{Context as Waking, Poll, Waker};
@@ -58,6 +58,25 @@ async fn the_deadline_of_the_caller_reads_like_our_own() {
     let error = made.backend.initialize(&limited).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert_eq!(error.to_string(), "Initialize did not end within 0.3 s");
+}
+
+/// The plugin is told the same time and says when it is over: whoever is faster, the caller hears the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn h36_the_end_of_a_requests_time_is_always_told_in_the_same_words() {
+    let world = World::new(|_| {});
+    let mount = world.mount(&[], "a").await;
+    let pid = world.pid(&mount).await;
+    for milliseconds in 1..40 {
+        let limited = world.ctx.within(Duration::from_millis(milliseconds));
+        let request = Request {
+            operation: Some(Operation::Read),
+            path: "sleep/3600".to_owned(),
+            ..Request::default()
+        };
+        let error = mount.handle(&limited, request).await.unwrap_err();
+        assert_eq!(error.to_string(), "context canceled");
+    }
+    assert_eq!(world.pid(&mount).await, pid);
 }
 
 /// A runtime whose one thread for what blocks is busy until the sender sends: as if the disk hung.

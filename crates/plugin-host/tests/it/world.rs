@@ -2,18 +2,16 @@
 
 use crate::scratch::Scratch;
 use linchpin_engine::{
-    Access, Backend, BackendFactory, BoxFuture, ClusterInfo, Context, Error, Joining, MountInfo,
-    Page, PluginEnvironment, PluginSource, Prepare, Prepared, StorageEntry, StorageError,
-    StorageView, SystemView, Transaction,
+    Backend, BackendFactory, Context, Error, Joining, MountInfo, PluginSource, Prepare, Prepared,
 };
 use linchpin_model::{JsonObject, Operation, PluginEntry, PluginType, Request, Sha256};
 use linchpin_plugin_host::launch::Launcher;
 use linchpin_plugin_host::{PluginHost, Settings};
+use linchpin_plugin_sdk::testing::{Memory, Node};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct World {
@@ -125,8 +123,8 @@ impl World {
             },
             source,
             joining,
-            storage: Arc::new(Memory::default()),
-            system: Arc::new(Node),
+            storage: Memory::default().view(),
+            system: Arc::new(Node::default()),
         };
         self.host.prepare(&self.ctx, prepare).await
     }
@@ -173,115 +171,5 @@ impl World {
     /// The private directories that exist: one per process.
     pub(crate) fn directories(&self) -> usize {
         std::fs::read_dir(sockets(&self.scratch)).unwrap().count()
-    }
-}
-
-/// A storage in memory, with transactions that see and write through.
-#[derive(Default, Clone)]
-struct Memory(Arc<Mutex<BTreeMap<String, StorageEntry>>>);
-
-impl Memory {
-    fn children(&self, prefix: &str) -> Vec<String> {
-        let entries = self.0.lock().unwrap();
-        let mut names: Vec<String> = entries
-            .keys()
-            .filter_map(|key| key.strip_prefix(prefix))
-            .map(|rest| match rest.split_once('/') {
-                Some((folder, _)) => format!("{folder}/"),
-                None => rest.to_owned(),
-            })
-            .collect();
-        names.dedup();
-        names
-    }
-}
-
-impl StorageView for Memory {
-    fn get<'a>(
-        &'a self,
-        _: &'a Context,
-        key: &'a str,
-    ) -> BoxFuture<'a, Result<Option<StorageEntry>, StorageError>> {
-        Box::pin(async move { Ok(self.0.lock().unwrap().get(key).cloned()) })
-    }
-
-    fn list<'a>(
-        &'a self,
-        _: &'a Context,
-        prefix: &'a str,
-        _: Page,
-    ) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
-        Box::pin(async move { Ok(self.children(prefix)) })
-    }
-
-    fn put<'a>(
-        &'a self,
-        _: &'a Context,
-        entry: StorageEntry,
-    ) -> BoxFuture<'a, Result<(), StorageError>> {
-        Box::pin(async move {
-            self.0.lock().unwrap().insert(entry.key.clone(), entry);
-            Ok(())
-        })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        _: &'a Context,
-        key: &'a str,
-    ) -> BoxFuture<'a, Result<(), StorageError>> {
-        Box::pin(async move {
-            self.0.lock().unwrap().remove(key);
-            Ok(())
-        })
-    }
-
-    fn begin<'a>(
-        &'a self,
-        _: &'a Context,
-        _: Access,
-    ) -> BoxFuture<'a, Result<Box<dyn Transaction>, StorageError>> {
-        Box::pin(async { Err(StorageError::ReadOnly) })
-    }
-}
-
-/// A node that nobody has configured.
-struct Node;
-
-impl SystemView for Node {
-    fn default_lease_ttl(&self) -> Duration {
-        Duration::from_secs(60)
-    }
-
-    fn max_lease_ttl(&self) -> Duration {
-        Duration::from_secs(60)
-    }
-
-    fn tainted(&self) -> bool {
-        false
-    }
-
-    fn caching_disabled(&self) -> bool {
-        false
-    }
-
-    fn local_mount(&self) -> bool {
-        false
-    }
-
-    fn plugin_environment(&self) -> PluginEnvironment {
-        PluginEnvironment::default()
-    }
-
-    fn cluster_info(&self) -> ClusterInfo {
-        ClusterInfo::default()
-    }
-
-    fn generate_password<'a>(
-        &'a self,
-        _: &'a Context,
-        _: &'a str,
-    ) -> BoxFuture<'a, Result<String, Error>> {
-        Box::pin(async { Err(Error::refused("none")) })
     }
 }

@@ -86,11 +86,14 @@ impl Harness {
             let made = factory(setup);
             Box::pin(async move { Ok(Arc::new(made.await?) as Arc<dyn Backend>) })
         };
+        let nobody = Node::default();
+        nobody.set_host_calls(false);
         let probe = make(Setup {
             config: BTreeMap::new(),
             backend_uuid: String::new(),
             storage: Arc::new(Missing),
             system: Arc::new(node.clone()),
+            host: Arc::new(nobody),
         });
         let probed = probe
             .await
@@ -123,6 +126,7 @@ impl Harness {
             backend_uuid: "6f4a0b8e-1f6a-7e21-9d35-0c52d1a3b7c4".to_owned(),
             storage: Arc::clone(&view) as Arc<dyn StorageView>,
             system: Arc::new(self.node.clone()),
+            host: Arc::new(self.node.clone()),
         };
         let backend = (self.make)(setup)
             .await

@@ -6,7 +6,9 @@ use std::time::Duration;
 use linchpin_engine::{
     BoxFuture, ClusterInfo, Context, Error, PluginEnvironment, ReplicationState, SystemView,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::host_calls::Answers;
 
 /// The system view of a test. Cloning is cheap; all clones are the same node.
 ///
@@ -15,12 +17,13 @@ use parking_lot::Mutex;
 pub struct Node(Arc<Mutex<Values>>);
 
 #[derive(Debug, Clone)]
-struct Values {
-    default_lease_ttl: Duration,
-    max_lease_ttl: Duration,
+pub(super) struct Values {
+    pub(super) default_lease_ttl: Duration,
+    pub(super) max_lease_ttl: Duration,
     tainted: bool,
     replication: ReplicationState,
-    password: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) answers: Answers,
 }
 
 impl Default for Node {
@@ -32,11 +35,16 @@ impl Default for Node {
             tainted: false,
             replication: ReplicationState::DISABLED,
             password: None,
+            answers: Answers::default(),
         })))
     }
 }
 
 impl Node {
+    pub(super) fn values(&self) -> MutexGuard<'_, Values> {
+        self.0.lock()
+    }
+
     /// Sets the mount's lease times.
     pub fn set_lease_ttls(&self, default: Duration, max: Duration) {
         let mut values = self.0.lock();

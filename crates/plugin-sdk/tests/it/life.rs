@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use linchpin_goplugin::convert::ErrorClass;
 use linchpin_goplugin::host::{Error, Instance};
 use linchpin_plugin_sdk::model::{Operation, PluginType, Request};
 use rustix::process::Signal;
@@ -21,7 +22,7 @@ fn request(operation: Operation, path: &str) -> Request {
 
 async fn info(instance: &Instance) -> String {
     let asked = request(Operation::Read, "info");
-    let answer = instance.handle_request(&asked).await.unwrap();
+    let answer = instance.handle_request(None, &asked).await.unwrap();
     let data = answer.unwrap().data.unwrap();
     data.as_str().to_owned()
 }
@@ -61,7 +62,7 @@ async fn p06_one_that_is_not_multiplexed_works_with_an_id_as_well() {
     let host = plugin.connect().await;
     assert!(!host.multiplexing_supported().await.unwrap());
     let instance = host.setup(probe()).await.unwrap();
-    instance.initialize().await.unwrap();
+    instance.initialize(None).await.unwrap();
     assert!(info(&instance).await.contains("v1.0.0"));
     instance.cleanup().await.unwrap();
     instance.cleanup().await.unwrap();
@@ -76,10 +77,10 @@ async fn p13_metadata_mode_answers_what_it_is_and_does_no_work() {
     assert_eq!(instance.version().await.unwrap(), "v1.0.0");
     let asked = request(Operation::Read, "info");
     for refused in [
-        instance.initialize().await.unwrap_err(),
-        instance.handle_request(&asked).await.unwrap_err(),
-        instance.existence_check(&asked).await.unwrap_err(),
-        instance.invalidate_key("x").await.unwrap_err(),
+        instance.initialize(None).await.unwrap_err(),
+        instance.handle_request(None, &asked).await.unwrap_err(),
+        instance.existence_check(None, &asked).await.unwrap_err(),
+        instance.invalidate_key(None, "x").await.unwrap_err(),
     ] {
         assert!(refused.to_string().contains("metadata mode"), "{refused}");
     }
@@ -96,7 +97,9 @@ async fn p16_unknown_paths_and_operations_are_said_to_be_unsupported() {
         (Operation::Read, "nothing"),
         (Operation::Delete, "info"),
     ] {
-        let outcome = instance.handle_request(&request(operation, path)).await;
+        let outcome = instance
+            .handle_request(None, &request(operation, path))
+            .await;
         let Err(Error::Plugin(error)) = outcome else {
             panic!("{operation:?} {path}: {outcome:?}");
         };
@@ -111,11 +114,12 @@ async fn p10_a_panic_is_an_error_with_a_text_and_the_process_goes_on() {
     let instance = host.setup(probe()).await.unwrap();
     let asked = request(Operation::Read, "panic");
     for _ in 0..3 {
-        let outcome = instance.handle_request(&asked).await;
+        let outcome = instance.handle_request(None, &asked).await;
         let Err(Error::Plugin(error)) = outcome else {
             panic!("{outcome:?}");
         };
         assert!(error.message.contains("panicked"), "{error}");
+        assert_eq!(error.class, ErrorClass::Internal);
         assert!(info(&instance).await.contains("v1.0.0"));
     }
     assert!(plugin.child.try_wait().unwrap().is_none());
@@ -128,7 +132,7 @@ async fn p14_logs_are_json_lines_on_stderr_and_nothing_is_on_stdout() {
     let instance = host.setup(probe()).await.unwrap();
     // The panic's record, and the one about the request that it ended.
     let asked = request(Operation::Read, "panic");
-    instance.handle_request(&asked).await.unwrap_err();
+    instance.handle_request(None, &asked).await.unwrap_err();
     host.shutdown(Duration::from_secs(2)).await;
     let mut printed = Vec::new();
     plugin.stdout.read_to_end(&mut printed).await.unwrap();
@@ -184,7 +188,7 @@ async fn an_exit_inside_a_request_is_a_loss_that_may_have_been_delivered() {
     let host = plugin.connect().await;
     let instance = host.setup(probe()).await.unwrap();
     let exited = instance
-        .handle_request(&request(Operation::Read, "exit"))
+        .handle_request(None, &request(Operation::Read, "exit"))
         .await;
     let error = exited.unwrap_err();
     assert!(

@@ -115,7 +115,7 @@ pub enum HostError {
 /// A handler that needs the call fails with the text.
 impl From<HostError> for linchpin_engine::Error {
     fn from(error: HostError) -> Self {
-        Self::internal(error.to_string()).with_source(error)
+        Self::internal(error.to_string())
     }
 }
 

@@ -119,7 +119,7 @@ fn what_is_no_handshake_is_told_with_what_to_do() {
     assert!(
         handshake("1|4|unix|/tmp/p|grpc|", None, &["starting"])
             .to_string()
-            .ends_with("plugin protocol 5; last output: starting")
+            .ends_with("reaches no storage; last output: starting")
     );
 }
 

@@ -339,7 +339,9 @@ mod tests {
             } else {
                 drop(child.stdin.take());
             }
-            while !has_ended(&pidfd) {}
+            while !has_ended(&pidfd) {
+                std::thread::yield_now();
+            }
             assert!(!has_memory(&memory), "{round}: a zombie");
             child.wait().unwrap();
             assert!(!has_memory(&memory), "{round}: reaped");

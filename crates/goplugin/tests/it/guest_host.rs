@@ -69,9 +69,11 @@ impl BareHost {
         let (own, folder) = (identity(), folder());
         let plugin = pair::plugin(&own, &folder, multiplexed, Arc::new(handler));
         let handshake = plugin.handshake().clone();
-        let Address::Unix(socket) = handshake.address.clone() else {
-            panic!("{:?}", handshake.address);
+        let socket = match handshake.address.clone() {
+            Address::Unix(socket) => Some(socket),
+            Address::Tcp(_) => None,
         };
+        let socket = socket.unwrap();
         let theirs = handshake.certificate.clone().unwrap();
         let connector = TlsConnector::from(tls::client_config(&own, theirs.into()).unwrap());
         let channel = Endpoint::from_static("http://localhost")

@@ -46,7 +46,7 @@
 //! | | `end-broker` | `info` ends the broker stream and then answers |
 //! | `FAULT_BROKER` | `closed` | ends the broker stream as soon as it is opened |
 //! | `FAULT_STDOUT` | a number | prints so many lines of a KiB to stdout at each Setup |
-//! | `FAULT_CHILD` | `left` | starts a process at its start that it does not end |
+//! | `FAULT_CHILD` | `left`, `bare` | starts a process in a group of its own that it does not end; a bare one has an empty environment |
 
 mod fault;
 

@@ -49,8 +49,8 @@ pub(crate) fn main(built_as: &'static str) -> ExitCode {
         .multiplexed(switches.multiplexed)
         .ignoring_shutdown(switches.ignores_shutdown)
         .ending_broker(switches.end_of_broker.clone());
-    if switches.leaves_a_child {
-        start::leave_a_child();
+    if !switches.child.is_empty() {
+        start::leave_a_child(switches.child == "bare");
     }
     serve(options, move |setup| {
         Fault::create(setup, switches.clone(), built_as)

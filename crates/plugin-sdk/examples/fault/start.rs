@@ -38,12 +38,16 @@ pub(super) fn say_lines(number: u64) {
     }
 }
 
-/// Starts a process that nobody ends: in a group of its own, with nothing in its environment that says whose it is. Ends the plugin when it
-/// cannot, so that no test passes for want of a child.
-pub(super) fn leave_a_child() {
+/// Starts a process that nobody ends, in a group of its own; a `bare` one has an empty environment. Ends the plugin when it cannot, so that
+/// no test passes for want of a child.
+pub(super) fn leave_a_child(is_bare: bool) {
     use std::os::unix::process::CommandExt as _;
     let mut child = std::process::Command::new("/bin/sleep");
-    child.arg("3600").env_clear().process_group(0);
+    // Tests know a plugin's processes by this, and must not end the child in the server's place.
+    child.arg("3600").env_remove("FAULT_IF").process_group(0);
+    if is_bare {
+        child.env_clear();
+    }
     let child = child.stdin(std::process::Stdio::null());
     if let Err(error) = child.spawn() {
         eprintln!("fault: no child: {error}");

@@ -36,8 +36,8 @@ pub(super) struct Switches {
     pub(super) end_of_broker: CancellationToken,
     /// How many lines of a KiB are printed to stdout at each Setup.
     pub(super) stdout_lines: u64,
-    /// Whether a process of its own is started that it does not end.
-    pub(super) leaves_a_child: bool,
+    /// What process of its own is started and never ended: `left`, `bare`, or empty for none.
+    pub(super) child: String,
 }
 
 impl Switches {
@@ -98,7 +98,7 @@ impl Switches {
             request: text("FAULT_REQUEST"),
             end_of_broker,
             stdout_lines: text("FAULT_STDOUT").parse().unwrap_or_default(),
-            leaves_a_child: text("FAULT_CHILD") == "left",
+            child: text("FAULT_CHILD"),
         }
     }
 }

@@ -10,6 +10,9 @@
 //! Registration alone needs the process to come up and say its version, so all but `wrong-version` leave an entry behind there.
 //! Shutdown is one cell for all faults of a server, because a server ends once: every fault is in the middle of it then.
 //!
+//! One fault is not a row: `FAULT_CHILD=bare`. A server knows what a plugin has left behind by its environment, so a child that empties
+//! its environment and leaves its group outlives the plugin.
+//!
 //! That the checks can fail is shown by `mutants.rs`: with the catalog locked across a start, with an instance that is never cleaned up,
 //! and with a descriptor and a file left behind.
 

@@ -7,7 +7,7 @@
 //! | `overlay-off` | what Initialize writes is committed at once |
 //! | `setup-once` | a Setup that read stale storage is not repeated |
 //! | `lock-held` | the catalog's writer is locked while a plugin file is run or started |
-//! | `no-cleanup` | an instance that is done is neither cleaned up nor let go of: its process stays |
+//! | `no-cleanup` | an instance that was replaced is neither cleaned up nor let go of: its process stays |
 //! | `descriptor-left`, `file-left` | whenever an instance is cleaned up, an open descriptor or a file is left behind |
 //!
 //! Only builds with the feature `fault-injection` look at them; in every other build each is off

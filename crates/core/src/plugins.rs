@@ -29,7 +29,7 @@ use linchpin_engine::{Context, Error, Fleet, Shape, StorageError};
 use linchpin_model::{PluginEntry, PluginType};
 use std::sync::Arc;
 use stored::Places;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The catalog of the node.
 pub(crate) struct Plugins {
@@ -96,6 +96,14 @@ impl Plugins {
             self.publish(stored.catalog);
         }
         Err(error.into())
+    }
+
+    /// The writer's lock in a mutant run that holds it while plugins start; nothing in every other.
+    pub(crate) async fn held_by_fault(&self) -> Option<MutexGuard<'_, Places>> {
+        if crate::fault::is_set("lock-held") {
+            return Some(self.writer.lock().await);
+        }
+        None
     }
 
     pub(crate) fn publish(&self, next: Catalog) {

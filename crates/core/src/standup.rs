@@ -60,7 +60,10 @@ impl Core {
             storage: Arc::new(EngineStorage(Arc::clone(&view))),
             system: Arc::new(MountSystem::new(facts, &self.cluster)),
         };
-        match self.factory.prepare(ctx, prepare).await {
+        let held = self.plugins.held_by_fault().await;
+        let prepared = self.factory.prepare(ctx, prepare).await;
+        drop(held);
+        match prepared {
             Ok(prepared) => Ok(Instance::prepared(prepared, Some(view), overlaps)),
             Err(error) => {
                 view.close().await;
@@ -120,6 +123,7 @@ impl Core {
 
     /// The last call of an instance, within its deadline. `false`: it did not end in time.
     pub(crate) async fn clean_up(&self, instance: &Instance) -> bool {
+        crate::fault::leave_behind();
         // A context of its own: whatever else is cancelled, an instance is cleaned up.
         let ctx = Context::internal(CancellationToken::new()).within(self.settings.cleanup_timeout);
         ctx.race(instance.backend().cleanup(&ctx)).await.is_ok()

@@ -71,6 +71,8 @@ pub struct Options {
     pub multiplexed: bool,
     /// Whether to go on after Shutdown. Only tests of hosts want that.
     pub ignore_shutdown: bool,
+    /// Ends the broker stream from this side when it is cancelled (plugin-protocol §1.12). Only tests of hosts want that.
+    pub end_of_broker: CancellationToken,
 }
 
 /// Why a plugin could not serve.

@@ -22,6 +22,7 @@
 //! | variable | value | what happens |
 //! |---|---|---|
 //! | `FAULT_VERSION` | a version, or `none` | reported in place of the binary's own; `none` reports none |
+//! | `FAULT_REPORTS` | a version | the same, but a fault: only when the faults are on |
 //! | `FAULT_MULTIPLEX` | `0`, `off` | one process a mount |
 //! | `FAULT_TYPE` | `auth` | an auth method in place of a secrets engine |
 //! | `FAULT_IF` | a file | while there is no such file when the process starts, none of the switches below does anything |
@@ -42,6 +43,10 @@
 //! | `FAULT_STDERR_LINE` | a number | prints one line of so many bytes to stderr at each Setup |
 //! | `FAULT_EXIT_ON_REQUEST` | `1` | ends the process at every request |
 //! | `FAULT_REQUEST` | `panic`, `hang`, `stop` | `info` panics, never answers, or stops the process by SIGSTOP |
+//! | | `end-broker` | `info` ends the broker stream and then answers |
+//! | `FAULT_BROKER` | `closed` | ends the broker stream as soon as it is opened |
+//! | `FAULT_STDOUT` | a number | prints so many lines of a KiB to stdout at each Setup |
+//! | `FAULT_CHILD` | `left`, `bare` | starts a process in a group of its own that it does not end; a bare one has an empty environment |
 
 mod fault;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use linchpin_engine::{Backend, BoxFuture, Error};
 use linchpin_goplugin::guest::{self, Factory, Launch, Setup};
+use tokio_util::sync::CancellationToken;
 
 /// What a plugin says about itself.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ impl Options {
             version: version.into(),
             multiplexed: true,
             ignore_shutdown: false,
+            end_of_broker: CancellationToken::new(),
         })
     }
 
@@ -34,6 +36,13 @@ impl Options {
     #[must_use]
     pub fn ignoring_shutdown(mut self, ignore: bool) -> Self {
         self.0.ignore_shutdown = ignore;
+        self
+    }
+
+    /// Ends the broker stream when `end` is cancelled; the process then takes no further mount. Only tests of servers want that.
+    #[must_use]
+    pub fn ending_broker(mut self, end: CancellationToken) -> Self {
+        self.0.end_of_broker = end;
         self
     }
 }

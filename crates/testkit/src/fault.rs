@@ -107,6 +107,10 @@ pub mod switch {
     pub const WRITES_IN_BACKGROUND: &str = "FAULT_BACKGROUND=10";
     /// Cleanup never returns; what runs in the background goes on.
     pub const CLEANUP_HANGS: &str = "FAULT_HANG=cleanup";
+    /// Reports a version that no entry has.
+    pub const REPORTS_ANOTHER_VERSION: &str = "FAULT_REPORTS=v9.9.9";
+    /// `info` ends the broker stream and then answers: the process takes no further mount.
+    pub const REQUEST_ENDS_BROKER: &str = "FAULT_REQUEST=end-broker";
     /// Ignores the request to shut down.
     pub const IGNORES_SHUTDOWN: &str = "FAULT_SHUTDOWN=ignore";
 }

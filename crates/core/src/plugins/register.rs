@@ -32,7 +32,10 @@ impl Plugins {
         let draft = registration
             .check(&self.facts(&runtimes))
             .map_err(refused)?;
-        let (actual, told) = self.look(ctx, &draft).await?;
+        let held = self.held_by_fault().await;
+        let looked = self.look(ctx, &draft).await;
+        drop(held);
+        let (actual, told) = looked?;
         let entry = draft
             .complete(told.plugin_type, &told.version)
             .map_err(refused)?;

@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::proto::plugin::ConnInfo;
@@ -25,6 +27,8 @@ const KEPT: usize = 1024;
 pub(super) struct Broker {
     known: Arc<Known>,
     tasks: Tasks,
+    /// Cancelled by a plugin that is to behave badly.
+    end: CancellationToken,
 }
 
 #[derive(Default)]
@@ -34,10 +38,11 @@ struct Known {
 }
 
 impl Broker {
-    pub(super) fn new(tasks: Tasks) -> Self {
+    pub(super) fn new(tasks: Tasks, end: CancellationToken) -> Self {
         Self {
             known: Arc::default(),
             tasks,
+            end,
         }
     }
 
@@ -79,18 +84,25 @@ impl Known {
 impl GrpcBroker for Broker {
     type StartStreamStream = Pin<Box<dyn Stream<Item = Result<ConnInfo, Status>> + Send>>;
 
-    /// Takes announcements in. The other direction stays silent and open: no interface of Vault's uses it.
+    /// Takes announcements in. The other direction stays silent and open, unless the plugin is to end it: no interface of Vault's uses it.
     async fn start_stream(
         &self,
         request: Request<Streaming<ConnInfo>>,
     ) -> Result<Response<Self::StartStreamStream>, Status> {
         let mut announcements = request.into_inner();
         let known = Arc::clone(&self.known);
+        let (end, ended) = (self.end.clone(), self.end.clone());
         self.tasks.spawn(async move {
-            while let Ok(Some(info)) = announcements.message().await {
-                known.take_in(info);
-            }
+            let listening = async {
+                while let Ok(Some(info)) = announcements.message().await {
+                    known.take_in(info);
+                }
+            };
+            // What comes after the end is lost, as with a Go plugin.
+            let _ = ended.run_until_cancelled(listening).await;
         });
-        Ok(Response::new(Box::pin(tokio_stream::pending())))
+        Ok(Response::new(Box::pin(
+            tokio_stream::pending().take_until(end.cancelled_owned()),
+        )))
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) fn new(parts: Parts) -> Self {
-        let broker = Broker::new(parts.tasks.clone());
+        let broker = Broker::new(parts.tasks.clone(), parts.options.end_of_broker);
         let backend = BackendService::new(
             broker.clone(),
             parts.client_tls,

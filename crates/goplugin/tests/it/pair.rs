@@ -152,6 +152,7 @@ pub(crate) fn plugin(
         version: "v1.2.3".to_owned(),
         multiplexed,
         ignore_shutdown: false,
+        end_of_broker: CancellationToken::new(),
     };
     guest::start(launch.unwrap(), options, Arc::new(Maker(handler))).unwrap()
 }

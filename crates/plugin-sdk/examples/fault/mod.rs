@@ -47,7 +47,11 @@ pub(crate) fn main(built_as: &'static str) -> ExitCode {
     }
     let options = Options::new(switches.version.clone().unwrap_or(built_as.to_owned()))
         .multiplexed(switches.multiplexed)
-        .ignoring_shutdown(switches.ignores_shutdown);
+        .ignoring_shutdown(switches.ignores_shutdown)
+        .ending_broker(switches.end_of_broker.clone());
+    if !switches.child.is_empty() {
+        start::leave_a_child(switches.child == "bare");
+    }
     serve(options, move |setup| {
         Fault::create(setup, switches.clone(), built_as)
     })
@@ -83,6 +87,7 @@ impl Fault {
         if switches.stderr_line > 0 {
             eprintln!("{}", "x".repeat(switches.stderr_line));
         }
+        start::say_lines(switches.stdout_lines);
         if switches.exits_in_setup {
             std::process::exit(7);
         }

@@ -25,6 +25,7 @@ pub(super) fn table() -> Table<Fault> {
                         super::start::stop();
                         ctx.race(std::future::pending()).await?;
                     }
+                    "end-broker" => e.switches.end_of_broker.cancel(),
                     _ => {}
                 }
                 e.info()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use linchpin_plugin_sdk::model::PluginType;
+use tokio_util::sync::CancellationToken;
 
 /// What the environment asks for.
 #[derive(Clone)]
@@ -29,8 +30,14 @@ pub(super) struct Switches {
     /// The length of one line.
     pub(super) stderr_line: usize,
     pub(super) exits_on_request: bool,
-    /// What `info` does in place of answering: `panic`, `hang`, `stop`, or empty.
+    /// What `info` does in place of answering: `panic`, `hang`, `stop`; or before it: `end-broker`; or empty.
     pub(super) request: String,
+    /// Cancelled when the broker stream is to end.
+    pub(super) end_of_broker: CancellationToken,
+    /// How many lines of a KiB are printed to stdout at each Setup.
+    pub(super) stdout_lines: u64,
+    /// What process of its own is started and never ended: `left`, `bare`, or empty for none.
+    pub(super) child: String,
 }
 
 impl Switches {
@@ -52,8 +59,16 @@ impl Switches {
         } else {
             Duration::ZERO
         };
+        let end_of_broker = CancellationToken::new();
+        if text("FAULT_BROKER") == "closed" {
+            end_of_broker.cancel();
+        }
+        let reported = match text("FAULT_REPORTS") {
+            reported if reported.is_empty() => said("FAULT_VERSION"),
+            reported => reported,
+        };
         Self {
-            version: match said("FAULT_VERSION").as_str() {
+            version: match reported.as_str() {
                 "" => None,
                 "none" => Some(String::new()),
                 version => Some(version.to_owned()),
@@ -81,6 +96,9 @@ impl Switches {
             stderr_line: text("FAULT_STDERR_LINE").parse().unwrap_or_default(),
             exits_on_request: text("FAULT_EXIT_ON_REQUEST") == "1",
             request: text("FAULT_REQUEST"),
+            end_of_broker,
+            stdout_lines: text("FAULT_STDOUT").parse().unwrap_or_default(),
+            child: text("FAULT_CHILD"),
         }
     }
 }

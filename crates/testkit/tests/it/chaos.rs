@@ -39,9 +39,9 @@ fn chaos_fails_only_what_was_in_flight_at_a_kill() {
         let before = world.at_rest().await;
         world.play(length, true, PACE, || false).await;
         world.expect_blameless(length);
-        before
-            .expect_back(world.t.server(), Duration::from_secs(30))
-            .await;
+        // A sealed copy is kept for half a minute after its last use.
+        let released = Duration::from_secs(45);
+        before.expect_back(world.t.server(), released).await;
     });
 }
 
@@ -201,9 +201,11 @@ impl World {
         let blows = self.blows.lock().unwrap().len();
         let steps = self.steps.lock().unwrap().clone();
         let failures = self.failures.lock().unwrap().len();
+        let at_a_stop = self.failures_at_a_stop();
         let slowest = *self.slowest_read.lock().unwrap();
         eprintln!(
-            "chaos: {requests} requests answered, {failures} failed, {blows} processes hit, the slowest catalog read took {slowest:?}, {steps:?}"
+            "chaos: {requests} requests answered, {failures} failed, {at_a_stop} of them at the end of a stopped process, {blows} processes \
+             hit, the slowest catalog read took {slowest:?}, {steps:?}"
         );
         let mut wrongs = self.wrongs.lock().unwrap().clone();
         wrongs.extend(self.unexplained());
@@ -233,6 +235,20 @@ impl World {
             u64::try_from(reloads).unwrap_or_default() * 3 > seconds,
             "only {reloads} reloads"
         );
+    }
+
+    /// How many failures the end of a stopped process explains, and no kill.
+    fn failures_at_a_stop(&self) -> usize {
+        let (blows, seen) = (self.blows.lock().unwrap(), self.seen.lock().unwrap());
+        let failures = self.failures.lock().unwrap();
+        let explained = |failure: &Failure, stopped: bool| {
+            let mut blows = blows.iter().filter(|blown| blown.stopped == stopped);
+            blows.any(|blown| failure.is_explained_by(blown, &seen))
+        };
+        let at_a_stop = failures
+            .iter()
+            .filter(|failure| explained(failure, true) && !explained(failure, false));
+        at_a_stop.count()
     }
 
     /// The failures that no end of a process explains.

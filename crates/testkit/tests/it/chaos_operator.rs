@@ -175,7 +175,12 @@ pub(crate) async fn rage(world: Arc<World>, violence: Violence) {
         let world = Arc::clone(&world);
         victims.spawn(async move {
             until("a process that was hit is gone", || async {
-                (!is_there(&process)).then_some(())
+                let looked = Instant::now();
+                if !is_there(&process) {
+                    return Some(());
+                }
+                world.blows.lock().unwrap()[number].there = looked;
+                None
             })
             .await;
             world.blows.lock().unwrap()[number].gone = Some(Instant::now());
@@ -204,10 +209,13 @@ fn strike(world: &World, blow: Blow) -> Option<(usize, Process)> {
     let process = processes.swap_remove(blow.pick % processes.len());
     let number = {
         let mut blows = world.blows.lock().unwrap();
+        let at = Instant::now();
         blows.push(Blown {
             plugin: blow.plugin,
             pid: process.pid,
-            at: Instant::now(),
+            stopped: blow.stops,
+            at,
+            there: at,
             gone: None,
         });
         blows.len() - 1

@@ -1,6 +1,6 @@
 //! The verdict over chaos: which failed requests a kill explains.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chaos_load::Place;
 
@@ -26,8 +26,12 @@ pub(crate) struct Blown {
     pub(crate) plugin: usize,
     /// Its id.
     pub(crate) pid: u32,
-    /// When, from just before.
+    /// Whether it was stopped, so that somebody else has killed it.
+    pub(crate) stopped: bool,
+    /// When it was hit, from just before.
     pub(crate) at: Instant,
+    /// When it was last seen to be there.
+    pub(crate) there: Instant,
     /// When it was seen to be gone; `None` = not yet.
     pub(crate) gone: Option<Instant>,
 }
@@ -43,7 +47,17 @@ pub(crate) struct Seen {
     pub(crate) pid: u32,
 }
 
+/// What its end may be seen earlier by clients than by those who look for the process, which is in their way on a busy machine.
+const SLACK: Duration = Duration::from_secs(1);
+
 impl Blown {
+    /// Whether a request that took from `sent` to `ended` was under way when the process ended. That is later than when it was hit, if it
+    /// was stopped: until its supervisor gives it up, nothing that waits for it may fail.
+    fn ended_during(&self, sent: Instant, ended: Instant) -> bool {
+        let earliest = self.there.checked_sub(SLACK).unwrap_or(self.at);
+        self.at.max(earliest) <= ended && self.gone.is_none_or(|gone| gone >= sent)
+    }
+
     /// Whether it happened between these two moments, or lasted into them.
     pub(crate) fn overlaps(&self, begin: Instant, end: Instant) -> bool {
         self.at <= end && self.gone.is_none_or(|gone| gone >= begin)
@@ -52,11 +66,12 @@ impl Blown {
 
 impl Failure {
     /// Whether the end of that process explains it: the process was that plugin's, the request was under way when it ended, the answer is
-    /// a server error and no broken connection, and it is not known that another process served the mount.
+    /// a server error that names that end and no broken connection, and it is not known that another process served the mount.
     pub(crate) fn is_explained_by(&self, blown: &Blown, seen: &[Seen]) -> bool {
         self.place.plugin == blown.plugin
-            && self.status >= 500
-            && blown.overlaps(self.sent, self.ended)
+            && self.status == 500
+            && self.text.contains("is shut down")
+            && blown.ended_during(self.sent, self.ended)
             && !was_elsewhere(self.place, blown, seen)
     }
 }
@@ -74,8 +89,6 @@ fn was_elsewhere(place: Place, blown: &Blown, seen: &[Seen]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const HERE: Place = Place {
@@ -90,7 +103,9 @@ mod tests {
         let blown = Blown {
             plugin: 1,
             pid: 10,
+            stopped: false,
             at: at(100),
+            there: at(100),
             gone: Some(at(110)),
         };
         let failure = |sent, ended| Failure {
@@ -98,7 +113,7 @@ mod tests {
             sent: at(sent),
             ended: at(ended),
             status: 500,
-            text: String::new(),
+            text: "plugin \"tp\" is shut down: plugin process ended".to_owned(),
         };
         let check = |failure: Failure, seen: &[Seen]| failure.is_explained_by(&blown, seen);
         assert!(check(failure(90, 120), &[]));
@@ -110,6 +125,24 @@ mod tests {
             ..failure(90, 120)
         };
         assert!(!check(refused, &[]), "a final answer");
+        let vague = Failure {
+            text: "something went wrong".to_owned(),
+            ..failure(90, 120)
+        };
+        assert!(!check(vague, &[]), "an error that names no end");
+        let stopped = Blown {
+            stopped: true,
+            there: at(6_000),
+            gone: Some(at(6_010)),
+            ..blown.clone()
+        };
+        let in_time = failure(200, 6_005);
+        assert!(in_time.is_explained_by(&stopped, &[]));
+        let early = failure(200, 2_000);
+        assert!(
+            !early.is_explained_by(&stopped, &[]),
+            "failed while the process was stopped and nobody had ended it"
+        );
         let elsewhere = Place {
             plugin: 0,
             mount: 2,

@@ -4,6 +4,17 @@
 //!
 //! The cells run beside each other on one server for each kind of fault; `fault_matrix_cells.rs` has the stages. A fault is *armed* by a
 //! file that the plugin looks for when it starts, so that a mount can come up first and break later.
+//!
+//! No combination is left out. Where a fault cannot show at a stage, the cell proves that it does not: a plugin whose requests or whose
+//! Cleanup break is registered and mounted like a whole one, and one that never comes up is in a crash loop from its first restart.
+//! Registration alone needs the process to come up and say its version, so all but `wrong-version` leave an entry behind there.
+//! Shutdown is one cell for all faults of a server, because a server ends once: every fault is in the middle of it then.
+//!
+//! One fault is not a row: `FAULT_CHILD=bare`. A server knows what a plugin has left behind by its environment, so a child that empties
+//! its environment and leaves its group outlives the plugin.
+//!
+//! That the checks can fail is shown by `mutants.rs`: with the catalog locked across a start, with an instance that is never cleaned up,
+//! and with a descriptor and a file left behind.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -53,7 +64,7 @@ const fn fault(name: &'static str, switch: &'static str, effect: Effect) -> Faul
 const NEVER_UP: &[Fault] = &[
     fault("exits", switch::EXITS_AT_START, Effect::NeverUp),
     fault("exits-0", "FAULT_START=exit-0", Effect::NeverUp),
-    fault("hangs", switch::HANGS_AT_START, Effect::NeverUp),
+    HANGS,
     fault("stopped", "FAULT_START=stop", Effect::NeverUp),
     fault("garbage", "FAULT_START=garbage", Effect::NeverUp),
     fault("long-line", "FAULT_START=long-line", Effect::NeverUp),
@@ -62,6 +73,12 @@ const NEVER_UP: &[Fault] = &[
     fault("setup-hangs", "FAULT_HANG=setup", Effect::NeverUp),
     fault("setup-exits", "FAULT_SETUP=exit", Effect::NeverUp),
     fault("port-taken", "FAULT_PORT=PORT", Effect::NeverUp),
+    fault("broker-closed", "FAULT_BROKER=closed", Effect::NeverUp),
+    fault(
+        "wrong-version",
+        switch::REPORTS_ANOTHER_VERSION,
+        Effect::NeverUp,
+    ),
     fault("init-fails", switch::INITIALIZE_FAILS, Effect::NeverUp),
     fault(
         "init-writes",
@@ -83,9 +100,14 @@ const UP: &[Fault] = &[
         "FAULT_EXIT_ON_REQUEST=1",
         Effect::SpoilsInfo,
     ),
-    fault("request-panics", "FAULT_REQUEST=panic", Effect::SpoilsInfo),
+    PANICS,
     fault("request-hangs", "FAULT_REQUEST=hang", Effect::SpoilsInfo),
     fault("request-stops", "FAULT_REQUEST=stop", Effect::SpoilsInfo),
+    fault(
+        "request-ends-broker",
+        switch::REQUEST_ENDS_BROKER,
+        Effect::Serves,
+    ),
     fault("setup-waits", "FAULT_SETUP_WAIT_MS=1000", Effect::Serves),
     fault("init-waits", "FAULT_INIT_WAIT_MS=1000", Effect::Serves),
     fault("cleanup-hangs", switch::CLEANUP_HANGS, Effect::Serves),
@@ -93,6 +115,8 @@ const UP: &[Fault] = &[
     fault("ignores-shutdown", switch::IGNORES_SHUTDOWN, Effect::Serves),
     fault("stderr-lines", "FAULT_STDERR=20000", Effect::Serves),
     fault("stderr-line", "FAULT_STDERR_LINE=4000000", Effect::Serves),
+    fault("stdout-lines", "FAULT_STDOUT=10000", Effect::Serves),
+    fault("child-left", "FAULT_CHILD=left", Effect::Serves),
     fault("background", switch::WRITES_IN_BACKGROUND, Effect::Serves),
     fault("one-each", switch::NO_MULTIPLEXING, Effect::Serves),
 ];
@@ -106,19 +130,29 @@ const AT_A_TIME: usize = 12;
 #[test]
 fn every_fault_that_keeps_a_plugin_from_coming_up_at_every_stage() {
     run(Product::Linchpin, async |product| {
-        matrix(product, NEVER_UP).await;
+        matrix(product, settings(), NEVER_UP, RELEASED).await;
     });
 }
 
 #[test]
 fn every_fault_of_a_plugin_that_comes_up_at_every_stage() {
     run(Product::Linchpin, async |product| {
-        matrix(product, UP).await;
+        matrix(product, settings(), UP, RELEASED).await;
     });
 }
 
+/// One that a start waits for until its limit, and one that comes up at once.
+pub(crate) const HANGS: Fault = fault("hangs", switch::HANGS_AT_START, Effect::NeverUp);
+pub(crate) const PANICS: Fault = fault("request-panics", "FAULT_REQUEST=panic", Effect::SpoilsInfo);
+
+/// The matrix with few faults, which is enough to show that it notices what must not be.
+pub(crate) async fn small_matrix(product: Product, settings: Settings, faults: &[Fault]) {
+    // Sealed copies are kept for longer, but were there before: those of both files.
+    matrix(product, settings, faults, Duration::from_secs(12)).await;
+}
+
 /// A lock that is held across a start is held for five seconds by those that hang: that is what the watch would see.
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings::default()
         .quiet()
         .set("plugin_start_timeout", "5s")
@@ -133,10 +167,10 @@ fn settings() -> Settings {
         .set("breaker_threshold", 3)
 }
 
-async fn matrix(product: Product, faults: &[Fault]) {
+async fn matrix(product: Product, settings: Settings, faults: &[Fault], released: Duration) {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port to take");
     let port = taken.local_addr().expect("its address").port();
-    let t = Target::with(product, settings()).await;
+    let t = Target::with(product, settings).await;
     let before = warmed_up(&t).await;
     let t = Arc::new(t);
     let watch = Watch::start(&t);
@@ -164,7 +198,7 @@ async fn matrix(product: Product, faults: &[Fault]) {
     // Every cell has unmounted what it mounted.
     assert!(wrongs.is_empty(), "{} wrong: {wrongs:#?}", wrongs.len());
     assert!(watched.rounds > 10, "only {} rounds", watched.rounds);
-    before.expect_back(t.server(), RELEASED).await;
+    before.expect_back(t.server(), released).await;
     let t = Arc::into_inner(t).expect("every cell is over");
     shutdown(t, faults, port).await;
 }

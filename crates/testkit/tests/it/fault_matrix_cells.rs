@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use linchpin_testkit::client::{Client, Method, Reply, Request};
-use linchpin_testkit::{Process, Target};
+use linchpin_testkit::{Process, Target, switch};
 use serde_json::{Value, json};
 
 use crate::fault_matrix::{Effect, Fault};
@@ -65,12 +65,30 @@ impl Cell {
         outcome.map_err(|error| format!("{} × {}: {error:#}", self.fault.name, self.stage))
     }
 
-    /// The entry is there afterwards, whatever its file did when it was asked for its version.
+    /// The entry is there afterwards, whatever its file did when it was asked for its version; unless it told another one.
     async fn register(&self) -> Result<()> {
         self.arm()?;
-        accepted(&self.put_entry("1.0.0", "tp1", true).await?)?;
+        let reply = self.put_entry("1.0.0", "tp1", true).await?;
         let path = format!("sys/plugins/catalog/secret/{}?version=1.0.0", self.name);
-        accepted(&self.get(&path).await?)
+        let read = self.get(&path).await?;
+        if self.fault.switch == switch::REPORTS_ANOTHER_VERSION {
+            ensure!(read.status() == 404, "the entry exists: {}", show(&read));
+            return self.names_both_versions(&reply);
+        }
+        accepted(&reply)?;
+        accepted(&read)
+    }
+
+    /// The text of plugin-lifecycle §2.5 row 17.
+    fn names_both_versions(&self, reply: &Reply) -> Result<()> {
+        let text = "reported version (v9.9.9) did not match requested version (v1.";
+        let is_said = reply.errors().iter().any(|error| error.contains(text));
+        ensure!(
+            reply.status() == 400 && is_said,
+            "it answered {}",
+            show(reply)
+        );
+        Ok(())
     }
 
     /// It serves, or nothing is mounted and the refusal says why.
@@ -81,6 +99,9 @@ impl Cell {
         let read = self.get(&format!("sys/mounts/{}", self.name)).await?;
         if self.stays_down(&reply) {
             refused(&reply)?;
+            if self.fault.switch == switch::REPORTS_ANOTHER_VERSION {
+                self.names_both_versions(&reply)?;
+            }
             ensure!(read.status() == 400, "the mount exists: {}", show(&read));
             return Ok(());
         }
@@ -100,7 +121,12 @@ impl Cell {
                 unavailable(&reply)?;
                 self.heals().await?;
             }
-            (Effect::Serves, Ok(reply)) => accepted(&reply)?,
+            (Effect::Serves, Ok(reply)) => {
+                accepted(&reply)?;
+                if self.fault.switch == switch::REQUEST_ENDS_BROKER {
+                    self.joins_elsewhere(&reply).await?;
+                }
+            }
             (Effect::SpoilsInfo, Ok(reply)) => {
                 ensure!(reply.status() >= 500, "it answered {}", show(&reply));
                 self.serves_storage().await?;
@@ -111,6 +137,29 @@ impl Cell {
             (_, Err(error)) => return Err(error.context("info")),
         }
         Ok(())
+    }
+
+    /// The process of `first` takes no further mount: the next one has another, at once, and the first goes on where it is.
+    async fn joins_elsewhere(&self, first: &Reply) -> Result<()> {
+        let begin = Instant::now();
+        let path = format!("sys/mounts/{}-beside", self.name);
+        accepted(&self.post(&path, json!({"type": self.name})).await?)?;
+        let took = begin.elapsed();
+        let beside = self.get(&format!("{}-beside/info", self.name)).await?;
+        accepted(&beside)?;
+        ensure!(
+            beside.at("/data/pid") != first.at("/data/pid"),
+            "the mount beside it has the process whose broker has ended"
+        );
+        // A claim of a broker that is gone would be waited for for five seconds.
+        ensure!(took < Duration::from_secs(5), "mounting took {took:?}");
+        let again = self.info().await?;
+        ensure!(
+            again.at("/data/pid") == first.at("/data/pid"),
+            "it was moved: {}",
+            show(&again)
+        );
+        accepted(&self.delete(&path).await?)
     }
 
     /// A reload onto the broken version: the new one serves, or the old one goes on as if nothing had been.

@@ -1,12 +1,12 @@
-//! Somebody who uses the server while plugins break: reads the catalog, mounts a built-in, unmounts it, again and again. No call of theirs
-//! waits over a second for somebody else's plugin.
+//! Somebody who uses the server while plugins break: reads the catalog, registers, pins, unpins and deregisters a plugin of their own,
+//! mounts a built-in, unmounts it, again and again. No call of theirs waits over a second for somebody else's plugin.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use linchpin_testkit::Target;
 use linchpin_testkit::client::{Client, Method, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,13 +35,15 @@ pub(crate) struct Watched {
 impl Watch {
     pub(crate) fn start(t: &Target) -> Self {
         let client = t.server().client();
+        // Its digest is another's, so registering it starts nothing that could be waited for.
+        let entry = json!({"version": "1.0.0", "command": "tp1", "sha256": "0".repeat(64)});
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         let until = stop.clone();
         task.spawn(async move {
             let mut watched = Watched::default();
             while !until.is_cancelled() {
-                watched.round(&client).await;
+                watched.round(&client, &entry).await;
             }
             watched
         });
@@ -57,18 +59,28 @@ impl Watch {
 }
 
 impl Watched {
-    async fn round(&mut self, client: &Client) {
+    async fn round(&mut self, client: &Client, entry: &Value) {
         let get = |path| Request::new(Method::GET, path);
-        let mount = Request::new(Method::POST, "sys/mounts/watch").json(&json!({"type": "kv"}));
+        let post = |path, body| Request::new(Method::POST, path).json(body);
+        let delete = |path| Request::new(Method::DELETE, path);
+        let (own, pin) = (
+            "sys/plugins/catalog/secret/watch?version=1.0.0",
+            "sys/plugins/pins/secret/watch",
+        );
         let calls = [
             ("read an entry", get("sys/plugins/catalog/secret/kv")),
             ("list the catalog", get("sys/plugins/catalog")),
             ("list the pins", get("sys/plugins/pins")),
-            ("mount a built-in", mount),
+            ("register", post("sys/plugins/catalog/secret/watch", entry)),
+            ("read what was registered", get(own)),
+            ("pin", post(pin, &json!({"version": "1.0.0"}))),
+            ("unpin", delete(pin)),
+            ("deregister", delete(own)),
             (
-                "unmount it",
-                Request::new(Method::DELETE, "sys/mounts/watch"),
+                "mount a built-in",
+                post("sys/mounts/watch", &json!({"type": "kv"})),
             ),
+            ("unmount it", delete("sys/mounts/watch")),
         ];
         for (what, request) in calls {
             let before = self.timed(client, "nothing", get("sys/health")).await;

@@ -15,7 +15,8 @@ fn examine(file: &Path, env: &[&str]) -> (i32, Value) {
     let text = String::from_utf8_lossy(&output.stdout);
     let document = serde_json::from_str(&text);
     let errors = String::from_utf8_lossy(&output.stderr);
-    let document = document.unwrap_or_else(|error| panic!("{error}: {text}{errors}"));
+    assert!(document.is_ok(), "{document:?}: {text}{errors}");
+    let document = document.unwrap();
     (output.status.code().unwrap(), document)
 }
 

@@ -156,15 +156,16 @@ async fn what_only_vault_acts_on_comes_back(product: Product) {
             .collect(),
     );
     t.mount("m", "kv", json!({"config": config})).await.ok();
-    let read = t.get("sys/mounts/m").await.is(200);
+    let read = t.get("sys/mounts/m").await.ok();
     for (field, text) in KEPT {
-        read.has(&format!("/data/config/{field}"), value(text));
+        let kept = read.at(&format!("/data/config/{field}"));
+        assert_eq!(kept, value(text), "{field}");
     }
     // Emptied fields are gone, others are as they were.
     let empty = json!({"allowed_managed_keys": [], "identity_token_key": ""});
     t.post("sys/mounts/m/tune", empty).await.ok();
-    let read = t.get("sys/mounts/m/tune").await.is(200);
-    read.has("/data/delegated_auth_accessors", json!(["auth_a"]));
+    let read = t.get("sys/mounts/m/tune").await.ok();
+    assert_eq!(read.at("/data/delegated_auth_accessors"), json!(["auth_a"]));
     for field in ["allowed_managed_keys", "identity_token_key"] {
         assert_eq!(read.at(&format!("/data/{field}")), Value::Null, "{field}");
     }

@@ -135,7 +135,8 @@ async fn case_97_a_mount_whose_setup_fails_again_is_a_503_with_its_cause(product
     let cause = format!("port {port} is taken");
     let refused = until("the mount is degraded by its setup", || async {
         let reply = t.get("m/info").await;
-        (reply.status() == 503 && reply.text().contains(&cause)).then_some(reply)
+        let is_said = reply.errors().iter().any(|error| error.contains(&cause));
+        (reply.status() == 503 && is_said).then_some(reply)
     });
     come_again(refused.await, &["tp", &cause]);
     drop(taken);

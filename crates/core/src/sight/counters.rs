@@ -70,13 +70,12 @@ impl Counters {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let outcome = RequestOutcome::of(answer);
         let bucket = BOUNDS.partition_point(|bound| *bound < micros);
-        for counter in [
+        let counters = [
             self.outcomes.get(outcome as usize),
             self.buckets.get(bucket),
-        ] {
-            if let Some(counter) = counter {
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
+        ];
+        for counter in counters.into_iter().flatten() {
+            counter.fetch_add(1, Ordering::Relaxed);
         }
         self.micros.fetch_add(micros, Ordering::Relaxed);
     }

@@ -67,7 +67,12 @@ async fn a_server_is_trusted_by_its_authority_and_by_no_other() {
 
     let refused = ask(&server.address(), &trusting(&other)).await.unwrap_err();
     assert!(matches!(refused, Error::Tls { .. }), "{refused:?}");
-    assert!(text(&refused).contains("UnknownIssuer"), "{refused:?}");
+    // The other authority has the same name, so it may be its signature that is missed.
+    let told = text(&refused);
+    assert!(
+        told.contains("UnknownIssuer") || told.contains("BadSignature"),
+        "{refused:?}"
+    );
     // Nor by those of the system, whether or not it has some.
     let refused = ask(&server.address(), &TlsSettings::default()).await;
     assert!(

@@ -103,6 +103,15 @@ impl Drop for Server {
 fn serve(stream: impl Read + Write) {
     let mut stream = BufReader::new(stream);
     loop {
+        // A handshake record, to a server without TLS: it says in its own protocol that this is none.
+        if stream
+            .fill_buf()
+            .is_ok_and(|bytes| bytes.first() == Some(&0x16))
+        {
+            let refusal = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+            let _ = stream.get_mut().write_all(refusal);
+            return;
+        }
         let mut head = String::new();
         loop {
             let before = head.len();

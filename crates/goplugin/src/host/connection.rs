@@ -173,9 +173,14 @@ impl Connection {
     /// Whether no instance can be added: the broker stream or the connection has ended, or the process is being stopped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shared.link.is_closed()
-            || self.shared.broker.has_ended()
-            || self.shared.tasks.stop().is_cancelled()
+        self.is_lost() || self.shared.broker.has_ended()
+    }
+
+    /// Whether the instances that are there can be called no more: the connection has ended, or the process is being stopped. The end
+    /// of the broker stream alone is none (plugin-protocol §1.12).
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.shared.link.is_closed() || self.shared.tasks.stop().is_cancelled()
     }
 
     /// Asks the process to stop (plugin-protocol §1.14, steps 1 to 3): ends the broker and the sockets of all instances, calls

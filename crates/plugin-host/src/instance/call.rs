@@ -61,7 +61,7 @@ impl Core {
                 }
             };
             // A stream that was refused on a connection that goes on is no sign of an end.
-            let lost = bound.wire.connection().is_closed() || !bound.process.is_alive();
+            let lost = bound.wire.connection().is_lost() || !bound.process.is_alive();
             let exit = if lost || !error.is_not_delivered() {
                 bound.process.exit_soon().await
             } else {
